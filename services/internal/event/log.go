@@ -1,0 +1,173 @@
+package event
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// DefaultRingBytes bounds the ring of one node.
+const DefaultRingBytes = 4 << 20
+
+// recordOverhead is what a record costs in the ring besides its strings.
+const recordOverhead = 160
+
+// Log is the bounded ring of a node's records. Its methods may be called from
+// any goroutine; a nil Log takes records and forgets them.
+type Log struct {
+	node     string
+	boot     string
+	maxBytes int
+
+	mu      sync.Mutex // guards what follows
+	ring    ring
+	first   uint64 // position of the oldest record, or of the next one when empty
+	bytes   int
+	dropped uint64
+	conns   uint64
+	grown   chan struct{} // closed and replaced when a record is appended and somebody waits
+	waiting bool
+}
+
+// NewLog returns an empty ring for the named node that keeps about maxBytes of
+// records (DefaultRingBytes when 0).
+func NewLog(node string, maxBytes int) *Log {
+	if maxBytes <= 0 {
+		maxBytes = DefaultRingBytes
+	}
+	var boot [4]byte
+	rand.Read(boot[:]) // never fails, see crypto/rand
+	return &Log{node: node, boot: hex.EncodeToString(boot[:]), maxBytes: maxBytes, first: 1, grown: make(chan struct{})}
+}
+
+// Boot names this run of the node: a reader that sees another one knows that
+// sequence numbers began anew.
+func (l *Log) Boot() string { return l.boot }
+
+// NextConn returns a name for a new connection, unique across restarts.
+func (l *Log) NextConn() string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns++
+	return fmt.Sprintf("%s-%d", l.boot, l.conns)
+}
+
+// Append stamps the record with sequence number, node and (unless it has one)
+// time, and keeps it.
+func (l *Log) Append(r Record) {
+	if l == nil {
+		return
+	}
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
+	r.Node = l.node
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.Seq = l.first + uint64(l.ring.len)
+	l.keep(r)
+}
+
+// Import keeps another node's record as it is. A log that imports is read by
+// positions (Batch.Last), which then differ from the records' own Seq.
+func (l *Log) Import(r Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep(r)
+}
+
+// keep adds a record, makes room and wakes who waits. The caller holds mu.
+func (l *Log) keep(r Record) {
+	l.ring.push(r)
+	l.bytes += weight(&r)
+	l.evict()
+	if l.waiting {
+		close(l.grown)
+		l.grown = make(chan struct{})
+		l.waiting = false
+	}
+}
+
+// evict drops the oldest records until the ring fits. The caller holds mu.
+func (l *Log) evict() {
+	for l.bytes > l.maxBytes && l.ring.len > 1 {
+		oldest := l.ring.pop()
+		l.bytes -= weight(&oldest)
+		l.first++
+		l.dropped++
+	}
+}
+
+// Dropped counts the records that left the ring since the node started.
+func (l *Log) Dropped() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dropped
+}
+
+// Batch is what a reader gets: records in order, and how many between its
+// position and the first of them were dropped before it came.
+type Batch struct {
+	Records []Record
+	Missed  uint64
+	Last    uint64 // the position of the last of them, to go on from
+}
+
+// After returns up to limit records that follow position seq: the sequence
+// number of the last record seen, 0 for all there is.
+func (l *Log) After(seq uint64, limit int) Batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.after(seq, limit)
+}
+
+func (l *Log) after(seq uint64, limit int) Batch {
+	next := seq + 1
+	var b Batch
+	if next < l.first {
+		b.Missed = l.first - next
+		next = l.first
+	}
+	if end := l.first + uint64(l.ring.len); next < end {
+		b.Records = l.ring.slice(int(next-l.first), min(limit, int(end-next)))
+		b.Last = next + uint64(len(b.Records)) - 1
+	}
+	return b
+}
+
+// Wait returns what After does as soon as that is not empty, or the context's
+// error.
+func (l *Log) Wait(ctx context.Context, seq uint64, limit int) (Batch, error) {
+	for {
+		l.mu.Lock()
+		b := l.after(seq, limit)
+		grown := l.grown
+		if len(b.Records) == 0 {
+			l.waiting = true
+		}
+		l.mu.Unlock()
+		if len(b.Records) > 0 {
+			return b, nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return Batch{}, ctx.Err()
+		}
+	}
+}
+
+// weight estimates what a record costs, in bytes.
+func weight(r *Record) int {
+	n := recordOverhead + len(r.Conn) + len(r.Queue) + len(r.Message) + len(r.Text)
+	for _, a := range r.Meta {
+		n += 32 + len(a.Value)
+	}
+	return n
+}

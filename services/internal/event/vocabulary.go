@@ -1,0 +1,94 @@
+package event
+
+// The words of Record.Text for records that are not lines, and the keys of
+// their details. A journey is put together from these alone (package journey),
+// so every role uses them and nothing else. A client's record of a DNS question
+// carries the time at which it asked; all others the time of the fact.
+//
+//	kind   text                       details
+//	conn   open                       proto, role, local, remote, host
+//	conn   close                      reason
+//	line   the line itself            step (client side: which SMTP step)
+//	tls    established | failed       version, cipher, server-name, reason
+//	auth   accepted | refused         user, mechanism
+//	dns    question ("boreal.test. MX")
+//	                                  role, id, proto (udp|tcp), local, remote,
+//	                                  rcode, flags, answer, rtt-ms, cached, error
+//	queue  accepted                   from, to, size, client, original
+//	queue  attempt                    to, next (host; "" when none was found), attempt-no, reason
+//	queue  delivered                  to, next, reply, next-queue
+//	queue  deferred                   to, next, reply, retry-in
+//	queue  bounced                    to, reply, bounce (queue id of the report)
+//	queue  removed                    -
+//	queue  quarantined                reason
+//	store  stored                     mailbox, uid, size, from
+//	store  retrieved | deleted        mailbox, uid, size
+//	node   starting|ready|stopping|reloaded|reload-refused   reason, zone
+const (
+	Open  = "open"
+	Close = "close"
+
+	Established = "established"
+	Failed      = "failed"
+
+	Accepted = "accepted"
+	Refused  = "refused"
+
+	Attempt   = "attempt"
+	Delivered = "delivered"
+	Deferred  = "deferred"
+	Bounced   = "bounced"
+	Removed   = "removed"
+	// Quarantined: an entry that cannot be read is kept and left alone.
+	Quarantined = "quarantined"
+
+	Stored    = "stored"
+	Retrieved = "retrieved"
+	Deleted   = "deleted"
+
+	Starting      = "starting"
+	Ready         = "ready"
+	Stopping      = "stopping"
+	Reloaded      = "reloaded"
+	ReloadRefused = "reload-refused"
+)
+
+// The keys of details.
+const (
+	Proto      = "proto"       // smtp, submission, submissions, lmtp, pop3, pop3s, udp, tcp
+	Role       = "role"        // server or client: which end of the connection the node is
+	Local      = "local"       // address:port of the node's end
+	Remote     = "remote"      // address:port of the other end
+	Host       = "host"        // name of the other end, where the node knows it
+	Reason     = "reason"      // why, in words
+	Version    = "version"     // TLS version
+	Cipher     = "cipher"      // TLS cipher suite
+	ServerName = "server-name" // TLS server name indication
+	User       = "user"
+	Mechanism  = "mechanism"
+	ID         = "id"     // DNS message id, as four hexadecimal digits
+	Rcode      = "rcode"  // NOERROR, NXDOMAIN, …; "" when nothing came back
+	Flags      = "flags"  // of a DNS answer: "aa ra tc", those that are set
+	Answer     = "answer" // records in presentation form, joined by "; "
+	Authority  = "authority"
+	RTT        = "rtt-ms"
+	Cached     = "cached" // "yes" when a resolver answered from its cache
+	Error      = "error"
+	From       = "from"     // envelope sender as a path: "<ana@aurora.test>", "<>" for the null reverse-path
+	To         = "to"       // envelope recipients, joined by ", "
+	Original   = "original" // for each of To, what RCPT named; only where one of them differs
+	Size       = "size"     // octets
+	Client     = "client"
+	Next       = "next"       // the host that the message goes to
+	NextQueue  = "next-queue" // the queue id that the next host gave in its reply
+	Reply      = "reply"      // the last reply of the next host
+	RetryIn    = "retry-in"   // a Go duration, in real time
+	AttemptNo  = "attempt-no"
+	BounceID   = "bounce"
+	Mailbox    = "mailbox"
+	UID        = "uid"
+	Zone       = "zone"
+	Serial     = "serial"
+	Step       = "step"
+	Note       = "note" // what was unusual about a line: no brackets, early talker, bare LF
+)

@@ -1,0 +1,96 @@
+// Package text holds what people read, in English and in Brazilian Portuguese
+// together, so that neither can be forgotten: New takes both.
+package text
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Lang is a language of the lab.
+type Lang string
+
+// The languages, as BCP 47 names them.
+const (
+	English    Lang = "en"
+	Portuguese Lang = "pt-BR"
+)
+
+// Langs lists every language, the fallback first.
+var Langs = []Lang{English, Portuguese}
+
+// Text is one text in every language, perhaps a format.
+type Text struct{ en, ptBR string }
+
+// New pairs the two versions of a text. A test reads every call in the tree
+// and refuses an empty version, and formats whose verbs differ.
+func New(en, ptBR string) Text { return Text{en, ptBR} }
+
+// In returns the text in a language.
+func (t Text) In(lang Lang) string {
+	if lang == Portuguese {
+		return t.ptBR
+	}
+	return t.en
+}
+
+// Sprintf formats the text in a language.
+func (t Text) Sprintf(lang Lang, args ...any) string {
+	return fmt.Sprintf(t.In(lang), args...)
+}
+
+// FromEnv chooses the language that the environment asks for: LC_ALL, then
+// LC_MESSAGES, then LANG (POSIX), English unless it is Portuguese.
+func FromEnv(getenv func(string) string) Lang {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := getenv(name); v != "" {
+			return Parse(v)
+		}
+	}
+	return English
+}
+
+// Parse reads a language as "pt-BR", "pt_BR.UTF-8" or "en".
+func Parse(s string) Lang {
+	if s = strings.ToLower(s); s == "pt" || strings.HasPrefix(s, "pt-") || strings.HasPrefix(s, "pt_") {
+		return Portuguese
+	}
+	return English
+}
+
+// Error is an error that speaks both languages. Error() is English.
+type Error struct {
+	Text  Text
+	Args  []any
+	Cause error // may be nil; it is also an argument where the text wants it
+}
+
+// Errorf makes an Error. If one of the arguments is an error, the last such is
+// the cause.
+func Errorf(t Text, args ...any) *Error {
+	e := &Error{Text: t, Args: args}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			e.Cause = err
+		}
+	}
+	return e
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.In(English) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// In says the error in a language; a cause that speaks it too does so.
+func (e *Error) In(lang Lang) string {
+	args := make([]any, len(e.Args))
+	for i, a := range e.Args {
+		if inner, ok := a.(interface{ In(Lang) string }); ok {
+			a = inner.In(lang)
+		}
+		args[i] = a
+	}
+	return e.Text.Sprintf(lang, args...)
+}
