@@ -1,0 +1,251 @@
+// Package lab is the lab directory: plain files that people write and read,
+// and the model that every program of the lab has of them.
+//
+// A folder with an org.yaml describes one site: an organisation, or a piece of
+// the infrastructure (root, TLD, resolvers). A node loads its own folder alone
+// with LoadOrg, so that it cannot know what it should have asked DNS for; the
+// tools and the observatory load the whole directory with Load.
+//
+// Reading is strict and complete: LoadOrg and Load refuse an unknown key, a
+// missing or a duplicate address, a role without what it needs, and report
+// everything wrong at once, each as a Fault with file and line. They do not read
+// zone files: these are the name servers' own, change while the lab runs, and
+// may be broken to see what happens. Check and CheckOrg read them as well, and
+// say where zones, delegations and org.yaml disagree.
+//
+//	decode.go            YAML to the model, with the line of every value
+//	siteyaml.go people.go  one org.yaml by itself
+//	reserved.go          local parts that mean a reply at every organisation
+//	labyaml.go           lab.yaml, and the sites compared with each other
+//	zones.go             the zones, each by itself
+//	names.go             where a name leads, asked of the zones
+//	agree.go             zones compared with org.yaml
+//	delegation.go        parent zones compared with their children
+package lab
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Role is what a node does.
+type Role string
+
+// The roles of nodes (design §3).
+const (
+	RoleDNS         Role = "dns"
+	RoleResolver    Role = "resolver"
+	RoleMTA         Role = "mta"
+	RoleMDA         Role = "mda"
+	RolePC          Role = "pc"
+	RoleObservatory Role = "observatory"
+)
+
+// Roles lists every role, in the order in which mail meets them.
+var Roles = []Role{RoleDNS, RoleResolver, RolePC, RoleMTA, RoleMDA, RoleObservatory}
+
+// ControlPort is where every node listens on its control address.
+const ControlPort = 9025
+
+// Lab is a whole lab directory: lab.yaml and the sites that it lists.
+type Lab struct {
+	Dir  string `yaml:"-"`
+	Name string `yaml:"name"`
+	// Sites are the folders that hold an org.yaml, in the order to show them.
+	Sites []string `yaml:"sites"`
+	// Observatory is where the page and the control client live.
+	Observatory Observatory `yaml:"observatory"`
+
+	Orgs []*Org `yaml:"-"` // the loaded sites, in order
+}
+
+// Observatory is lab.yaml's entry for the page.
+type Observatory struct {
+	Name    string     `yaml:"name"` // its host name, such as observatory.nic.test
+	Control netip.Addr `yaml:"control"`
+	// UserPorts forwards ports of the host's loopback to a node of the lab
+	// through the workstation of that node's organisation.
+	UserPorts []UserPort `yaml:"user-ports"`
+}
+
+// UserPort forwards one port of 127.0.0.1 to host:port inside the lab.
+type UserPort struct {
+	Port int    `yaml:"port"` // on the host's loopback, 1 to 65535
+	Via  string `yaml:"via"`  // the workstation that dials, such as pc.aurora.test
+	To   string `yaml:"to"`   // host:port, such as mx1.aurora.test:25
+}
+
+// Org is one site: org.yaml of an organisation or of infrastructure.
+type Org struct {
+	Dir    string `yaml:"-"`      // the folder
+	Title  string `yaml:"title"`  // what to call it, such as Aurora
+	Domain string `yaml:"domain"` // its mail domain; empty for infrastructure
+	// Domains are further domains whose mail belongs to the same mailboxes.
+	Domains []string `yaml:"domains,omitempty"`
+	// Relays are domains that the site's MTAs take mail for and hand on by MX.
+	Relays   []string   `yaml:"relays,omitempty"`
+	Networks Networks   `yaml:"networks"`
+	Resolver netip.Addr `yaml:"resolver"` // asked for every name
+	Hosts    []Host     `yaml:"hosts"`
+	People   []Person   `yaml:"people,omitempty"`
+	// Aliases maps a local part to a person's name.
+	Aliases map[string]string `yaml:"aliases,omitempty"`
+	// Elsewhere is an address at another organisation: where the reserved local
+	// part "mudou" has moved to, and "encaminha" is forwarded to.
+	Elsewhere string `yaml:"elsewhere,omitempty"`
+	Limits    Limits `yaml:"limits,omitempty"`
+}
+
+// Networks are the prefixes that a site is on.
+type Networks struct {
+	Internet netip.Prefix `yaml:"internet,omitempty"`
+	LAN      netip.Prefix `yaml:"lan,omitempty"`
+	Control  netip.Prefix `yaml:"control"`
+}
+
+// Host is one node of a site.
+type Host struct {
+	Name     string     `yaml:"name"` // full name without a final dot, lower case
+	Role     Role       `yaml:"role"`
+	Internet netip.Addr `yaml:"internet,omitempty"`
+	LAN      netip.Addr `yaml:"lan,omitempty"`
+	Control  netip.Addr `yaml:"control"`
+	// Zones are what a dns node answers for.
+	Zones []Zone `yaml:"zones,omitempty"`
+	// Hints is the file of root hints that a resolver starts from.
+	Hints string `yaml:"hints,omitempty"`
+	// Backup marks an MTA that queues for its organisation's better MX hosts,
+	// and delivers to the MDA itself only when DNS names none.
+	Backup bool `yaml:"backup,omitempty"`
+}
+
+// Zone is one zone of a dns node.
+type Zone struct {
+	Name string `yaml:"name"` // without a final dot, but "." for the root
+	// File is relative to the site's folder. It may lie in a folder beside it.
+	File string `yaml:"file,omitempty"`
+	// Answer "servfail" makes the node answer SERVFAIL for the zone, as a
+	// server does that could not load it. The zone then has no file.
+	Answer string `yaml:"answer,omitempty"`
+	// Odd marks a zone whose content is wrong on purpose: its syntax is checked,
+	// and not whether it agrees with the rest of the lab.
+	Odd bool `yaml:"odd,omitempty"`
+}
+
+// Person is somebody with a mailbox.
+type Person struct {
+	Name     string `yaml:"name"` // the local part, lower case
+	Password string `yaml:"password"`
+	// Quota bounds the mailbox in octets; 0 means the site's limit.
+	Quota int64 `yaml:"quota,omitempty"`
+}
+
+// Limits bound what a site accepts. Zero values mean the default.
+type Limits struct {
+	MessageSize int64 `yaml:"message-size,omitempty"` // octets, default 25 MiB
+	Recipients  int   `yaml:"recipients,omitempty"`   // per transaction, default 100
+	Quota       int64 `yaml:"quota,omitempty"`        // octets per mailbox, default 256 MiB
+	Connections int   `yaml:"connections,omitempty"`  // per node, default 500
+	PerClient   int   `yaml:"per-client,omitempty"`   // connections per address, default 100
+}
+
+// Defaults returns the limits with every zero value replaced.
+func (l Limits) Defaults() Limits {
+	or := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	or64 := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	or64(&l.MessageSize, 25<<20)
+	or64(&l.Quota, 256<<20)
+	or(&l.Recipients, 100)
+	or(&l.Connections, 500)
+	or(&l.PerClient, 100)
+	return l
+}
+
+// Host returns the site's host of that name.
+func (o *Org) Host(name string) (Host, bool) {
+	i := slices.IndexFunc(o.Hosts, func(h Host) bool { return strings.EqualFold(h.Name, name) })
+	if i < 0 {
+		return Host{}, false
+	}
+	return o.Hosts[i], true
+}
+
+// Host returns the lab's host of that name, at whichever site.
+func (l *Lab) Host(name string) (Host, bool) {
+	for _, o := range l.Orgs {
+		if h, ok := o.Host(name); ok {
+			return h, true
+		}
+	}
+	return Host{}, false
+}
+
+// OrgOf returns the site that the host of that name belongs to.
+func (l *Lab) OrgOf(host string) (*Org, bool) {
+	for _, o := range l.Orgs {
+		if _, ok := o.Host(host); ok {
+			return o, true
+		}
+	}
+	return nil, false
+}
+
+// ByRole returns the site's hosts of one role, in the order of org.yaml.
+func (o *Org) ByRole(role Role) []Host {
+	var hosts []Host
+	for _, h := range o.Hosts {
+		if h.Role == role {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+// Local reports whether mail for the domain belongs to this site's mailboxes.
+func (o *Org) Local(domain string) bool {
+	same := func(d string) bool { return strings.EqualFold(d, domain) }
+	return o.Domain != "" && (same(o.Domain) || slices.ContainsFunc(o.Domains, same))
+}
+
+// Relayed reports whether the site's MTAs take mail for the domain to hand on.
+func (o *Org) Relayed(domain string) bool {
+	return slices.ContainsFunc(o.Relays, func(d string) bool { return strings.EqualFold(d, domain) })
+}
+
+// Person returns the person whom a local part means, following one alias.
+// Local parts of the lab's own people are compared without regard to case
+// (RFC 5321 §2.4 leaves that to the receiving host).
+func (o *Org) Person(local string) (Person, bool) {
+	name := strings.ToLower(local)
+	if to, ok := o.Aliases[name]; ok {
+		name = to
+	}
+	i := slices.IndexFunc(o.People, func(p Person) bool { return p.Name == name })
+	if i < 0 {
+		return Person{}, false
+	}
+	return o.People[i], true
+}
+
+// Login returns the person who logs in as user, which is the bare name or the
+// full address, if the password is theirs.
+func (o *Org) Login(user, password string) (Person, bool) {
+	local, domain, full := strings.Cut(user, "@")
+	if full && !o.Local(domain) {
+		return Person{}, false
+	}
+	i := slices.IndexFunc(o.People, func(p Person) bool { return strings.EqualFold(p.Name, local) })
+	if i < 0 || !equalSecret(o.People[i].Password, password) {
+		return Person{}, false
+	}
+	return o.People[i], true
+}

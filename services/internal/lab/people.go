@@ -1,0 +1,133 @@
+package lab
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/text"
+)
+
+var (
+	textLocal      = text.New("%q is not a local part in lower case", "%q não é uma parte local em minúsculas")
+	textPassword   = text.New("%s has no password", "%s não tem senha")
+	textNobody     = text.New("the alias %s is for %s, who is not among the people", "o alias %s é para %s, que não está entre as pessoas")
+	textPersonToo  = text.New("%s is a person and cannot be an alias", "%s é uma pessoa e não pode ser um alias")
+	textNoPeople   = text.New("mail for %s needs people", "o correio de %s precisa de pessoas")
+	textPostmaster = text.New("%s needs an alias postmaster (RFC 5321 section 4.5.1)", "%s precisa de um alias postmaster (RFC 5321, seção 4.5.1)")
+	textRange      = text.New("%q is %d; it must be from %d to %d", "%q é %d; deve ficar entre %d e %d")
+	textOnlyMail   = text.New("%q is for sites that have a domain", "%q é para sites que têm domínio")
+	textBoth       = text.New("%s is both local and relayed", "%s é local e repassado ao mesmo tempo")
+)
+
+func (r *report) checkDomains(s *site) {
+	o := s.org
+	if o.Domain != "" && !isName(o.Domain) {
+		r.add(s.file(), s.doc.line("domain"), textName, o.Domain)
+	}
+	for _, list := range []struct {
+		key   string
+		names []string
+	}{{"domains", o.Domains}, {"relays", o.Relays}} {
+		for i, name := range list.names {
+			switch {
+			case !isName(name):
+				r.add(s.file(), s.doc.line(list.key, i), textName, name)
+			case name == o.Domain:
+				r.add(s.file(), s.doc.line(list.key, i), textTwice, name, s.doc.line("domain"))
+			case list.key == "relays" && slices.Contains(o.Domains, name):
+				r.add(s.file(), s.doc.line(list.key, i), textBoth, name)
+			}
+		}
+		r.duplicates(s, list.key, "", len(list.names), func(i int) string { return list.names[i] })
+	}
+	if o.Domain != "" || s.doc.given("domain") {
+		return
+	}
+	for key, given := range map[string]bool{
+		"domains": len(o.Domains) > 0, "relays": len(o.Relays) > 0,
+		"people": len(o.People) > 0, "aliases": len(o.Aliases) > 0, "elsewhere": o.Elsewhere != "",
+	} {
+		if given {
+			r.add(s.file(), s.doc.line(key), textOnlyMail, key)
+		}
+	}
+}
+
+func (r *report) checkPeople(s *site) {
+	o := s.org
+	for i, p := range o.People {
+		switch {
+		case p.Name == "":
+			r.missing(s, "name", "people", i)
+		case !isLocal(p.Name):
+			r.add(s.file(), s.doc.line("people", i, "name"), textLocal, p.Name)
+		case p.Password == "":
+			r.add(s.file(), s.doc.line("people", i), textPassword, p.Name)
+		}
+		r.within(s, p.Quota, quotaLow, quotaHigh, "people", i, "quota")
+	}
+	r.duplicates(s, "people", "name", len(o.People), func(i int) string { return o.People[i].Name })
+	r.checkAliases(s)
+	if o.Domain == "" {
+		return
+	}
+	if len(o.People) == 0 {
+		r.add(s.file(), s.doc.line("domain"), textNoPeople, o.Domain)
+	}
+	// RFC 5321 §4.5.1: any system that receives mail MUST support postmaster.
+	if _, ok := o.Aliases["postmaster"]; !ok && !isPerson(o, "postmaster") {
+		r.add(s.file(), s.doc.line("aliases"), textPostmaster, o.Domain)
+	}
+}
+
+func (r *report) checkAliases(s *site) {
+	o := s.org
+	for _, alias := range slices.Sorted(maps.Keys(o.Aliases)) {
+		to, line := o.Aliases[alias], s.doc.line("aliases", alias)
+		switch {
+		case !isLocal(alias):
+			r.add(s.file(), line, textLocal, alias)
+		case isPerson(o, alias):
+			r.add(s.file(), line, textPersonToo, alias)
+		case !isPerson(o, to):
+			r.add(s.file(), line, textNobody, alias, to)
+		}
+	}
+}
+
+// isPerson follows no alias, unlike Org.Person.
+func isPerson(o *Org, name string) bool {
+	return slices.ContainsFunc(o.People, func(p Person) bool { return p.Name == name })
+}
+
+// isLocal accepts names that need no quotes before the @, in lower case.
+func isLocal(s string) bool {
+	a, err := mailaddr.Parse(s + "@lab.test")
+	return err == nil && a.Local == s && s == strings.ToLower(s) && !strings.ContainsAny(s, `" @`)
+}
+
+// Bounds of what a site may set, in the units of Limits.
+const (
+	quotaLow, quotaHigh           = 1 << 10, 1 << 40
+	messageLow, messageHigh       = 1 << 10, 1 << 30
+	recipientsLow, recipientsHigh = 1, 100_000
+	connsLow, connsHigh           = 1, 100_000
+)
+
+func (r *report) checkLimits(s *site) {
+	l := s.org.Limits
+	r.within(s, l.MessageSize, messageLow, messageHigh, "limits", "message-size")
+	r.within(s, l.Quota, quotaLow, quotaHigh, "limits", "quota")
+	r.within(s, int64(l.Recipients), recipientsLow, recipientsHigh, "limits", "recipients")
+	r.within(s, int64(l.Connections), connsLow, connsHigh, "limits", "connections")
+	r.within(s, int64(l.PerClient), connsLow, connsHigh, "limits", "per-client")
+}
+
+// within reports a value out of its range; zero means that it was not given.
+func (r *report) within(s *site, v, low, high int64, path ...any) {
+	if v != 0 && (v < low || v > high) {
+		r.add(s.file(), s.doc.line(path...), textRange, path[len(path)-1], v, low, high)
+	}
+}
