@@ -1,0 +1,72 @@
+package smtpc
+
+import "bufio"
+
+// dotWriter sends a message as DATA wants it (RFC 5321 §4.5.2): every line
+// that begins with a dot gets another, every line ends in CRLF. A bare LF
+// becomes CRLF and a bare CR a space: a receiver that took either for a line
+// end could otherwise be made to see a second message (SMTP smuggling).
+type dotWriter struct {
+	w    *bufio.Writer
+	prev byte // last octet that was handed in; '\n' at the beginning
+	size int64
+}
+
+func newDotWriter(w *bufio.Writer) *dotWriter { return &dotWriter{w: w, prev: '\n'} }
+
+// Write implements io.Writer.
+func (d *dotWriter) Write(p []byte) (int, error) {
+	start := 0 // p[start:i] is still to be copied as it is
+	flush := func(end int) error {
+		_, err := d.w.Write(p[start:end])
+		return err
+	}
+	for i, c := range p {
+		var err error
+		switch {
+		case d.prev == '\r' && c != '\n':
+			// The CR was held back: it is a bare one.
+			if err = flush(i); err == nil {
+				err = d.w.WriteByte(' ')
+			}
+			start = i
+		case d.prev == '\r':
+			err = d.w.WriteByte('\r')
+		case c == '\n':
+			if err = flush(i); err == nil {
+				err = d.w.WriteByte('\r')
+			}
+			start = i
+		}
+		if err == nil && c == '.' && d.prev == '\n' {
+			if err = flush(i); err == nil {
+				err = d.w.WriteByte('.')
+			}
+			start = i
+		}
+		if err == nil && c == '\r' {
+			err = flush(i)
+			start = i + 1
+		}
+		if err != nil {
+			return i, err
+		}
+		d.prev = c
+	}
+	d.size += int64(len(p))
+	return len(p), flush(len(p))
+}
+
+// close ends the last line, if it must be, and sends the final dot.
+func (d *dotWriter) close() error {
+	end := ".\r\n"
+	switch d.prev {
+	case '\r':
+		end = " \r\n.\r\n"
+	case '\n':
+	default:
+		end = "\r\n.\r\n"
+	}
+	_, err := d.w.WriteString(end)
+	return err
+}

@@ -1,0 +1,126 @@
+package smtpc
+
+import (
+	"crypto/tls"
+	"net"
+	"strings"
+	"time"
+
+	"correio/services/internal/event"
+	"correio/services/internal/listener"
+)
+
+// Line is one line of a dialogue, as it is shown: without its line end,
+// secrets masked, the message summarised.
+type Line struct {
+	Time time.Time
+	Dir  event.Dir // event.Out is what the client said
+	Text string
+	Step Step
+	TLS  bool
+}
+
+// recorder tells the event log and the Trace what happens on a connection.
+type recorder struct {
+	events *event.Log
+	trace  func(Line)
+	proto  string
+	host   string
+	conn   string
+	queue  string
+	secure bool
+}
+
+func newRecorder(opt Options, conn net.Conn) recorder {
+	_, secure := conn.(*tls.Conn)
+	return recorder{
+		events: opt.Events, trace: opt.Trace, proto: string(opt.Protocol), host: opt.Host,
+		conn: opt.Events.NextConn(), queue: opt.Queue, secure: secure,
+	}
+}
+
+func (r *recorder) append(kind event.Kind, text string, meta event.Meta) {
+	r.events.Append(event.Record{Conn: r.conn, Queue: r.queue, Kind: kind, Text: text, Meta: meta})
+}
+
+func (r *recorder) open(conn net.Conn) {
+	r.append(event.KindConn, event.Open, event.M(
+		event.Proto, r.proto, event.Role, "client", event.Host, r.host,
+		event.Local, listener.AddrPort(conn.LocalAddr()).String(),
+		event.Remote, listener.AddrPort(conn.RemoteAddr()).String()))
+}
+
+func (r *recorder) close(reason string) {
+	r.append(event.KindConn, event.Close, event.M(event.Reason, reason))
+}
+
+func (r *recorder) tls(state *tls.ConnectionState, err error) {
+	if err != nil {
+		r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, err.Error()))
+		return
+	}
+	r.secure = true
+	r.append(event.KindTLS, event.Established, event.M(
+		event.Version, tls.VersionName(state.Version), event.Cipher, tls.CipherSuiteName(state.CipherSuite),
+		event.ServerName, r.host))
+}
+
+func (r *recorder) auth(text, user, mechanism string) {
+	r.append(event.KindAuth, text, event.M(event.User, user, event.Mechanism, mechanism))
+}
+
+func (r *recorder) line(dir event.Dir, text string, step Step) {
+	if r.trace != nil {
+		r.trace(Line{Time: time.Now(), Dir: dir, Text: text, Step: step, TLS: r.secure})
+	}
+	if r.events != nil {
+		r.events.Append(event.Record{
+			Conn: r.conn, Queue: r.queue, Kind: event.KindLine, Dir: dir, Text: text,
+			Meta: event.M(event.Step, step.String()),
+		})
+	}
+}
+
+func (r *recorder) watched() bool { return r.events != nil || r.trace != nil }
+
+// Bounds of the summary of a message: what events show of its header.
+const (
+	shownHeaderLines = 20
+	shownHeaderWidth = 200
+)
+
+// summary shows the first header lines of a message that passes through it.
+type summary struct {
+	rec  *recorder
+	left int    // lines that may still be shown
+	line []byte // of the line that is not complete yet, at most shownHeaderWidth
+}
+
+func newSummary(rec *recorder) *summary {
+	s := &summary{rec: rec}
+	if rec.watched() {
+		s.left = shownHeaderLines
+	}
+	return s
+}
+
+// Write implements io.Writer; it never fails.
+func (s *summary) Write(p []byte) (int, error) {
+	for i := 0; i < len(p) && s.left > 0; i++ {
+		if p[i] != '\n' {
+			if len(s.line) < shownHeaderWidth {
+				s.line = append(s.line, p[i])
+			}
+			continue
+		}
+		text := strings.TrimSuffix(string(s.line), "\r")
+		s.line = s.line[:0]
+		if text == "" { // the body begins
+			s.left = 0
+			break
+		}
+		s.left--
+		s.rec.line(event.Out, text, StepData)
+	}
+	return len(p), nil
+}

@@ -1,0 +1,165 @@
+// Package command reads SMTP and LMTP command lines: pure functions from a line
+// to a typed Command, or to the reply that refuses it.
+//
+// The grammar is RFC 5321 §4.1's, kept to the letter where a lax reading has
+// hurt (nothing may follow the closing bracket of a path but a space and
+// parameters, no control characters anywhere) and relaxed where people type:
+// any case, spaces behind the colon of MAIL FROM:, trailing spaces, and a full
+// address without its angle brackets. What was relaxed is told in Note.
+package command
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/reply"
+)
+
+// Command is one parsed command line.
+type Command struct {
+	Verb Verb
+	// Arg is the argument as it was typed, without the spaces around it: the
+	// name of HELO, the word that HELP is asked about, the mechanism of AUTH in
+	// capitals.
+	Arg string
+	// Initial is the initial response of AUTH, "" when there is none. It is a
+	// secret.
+	Initial string
+	// Path and Params are those of MAIL and RCPT.
+	Path   mailaddr.Address
+	Params []Param
+	// Note says what was accepted out of kindness.
+	Note string
+}
+
+// Param is one ESMTP parameter of MAIL or RCPT (RFC 5321 §4.1.1.11).
+type Param struct {
+	Key      string // in capitals
+	Value    string
+	HasValue bool // tells "KEY=" from "KEY"
+}
+
+// NoBrackets is the Note of a path that was typed as user@domain.
+const NoBrackets = "address without angle brackets"
+
+// Replies of the parser.
+var (
+	errEmpty     = reply.New(500, "5.5.2", "Empty line; type HELP for a list of commands")
+	errVerb      = reply.New(500, "5.5.2", "Command holds characters that no command has")
+	errUnknown   = reply.New(500, "5.5.1", "Unknown command; type HELP for a list of commands")
+	errControl   = reply.New(501, "5.5.4", "Control characters are not allowed in arguments")
+	errUTF8      = reply.New(501, "5.5.4", "Argument is not ASCII or UTF-8")
+	errASCII     = reply.New(501, "5.5.4", "Argument must be ASCII")
+	errNoArg     = reply.New(501, "5.5.4", "This command takes no argument")
+	errHello     = reply.New(501, "5.5.4", "Syntax: EHLO your.host.name or [your address]")
+	errMailFrom  = reply.New(501, "5.5.4", "Syntax: MAIL FROM:<reverse-path> [parameters]")
+	errRcptTo    = reply.New(501, "5.5.4", "Syntax: RCPT TO:<forward-path> [parameters]")
+	errSender    = reply.New(501, "5.1.7", "Bad sender address; it goes like <user@domain>, or <> for none")
+	errRecipient = reply.New(501, "5.1.3", "Bad recipient address; it goes like <user@domain>")
+	errParam     = reply.New(501, "5.5.4", "Bad parameter; they go like KEY or KEY=VALUE, separated by one space")
+	errTwice     = reply.New(501, "5.5.4", "Parameter given twice")
+	errVrfy      = reply.New(501, "5.5.4", "Name a user or mailbox")
+	errAuth      = reply.New(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
+)
+
+// Parse reads one line, without its line end. The error carries the reply; the
+// command comes with it as far as it was understood, its Verb above all.
+func Parse(line []byte) (Command, error) {
+	verb, rest, _ := bytes.Cut(bytes.TrimRight(line, " "), []byte{' '})
+	if len(verb) == 0 {
+		return Command{}, errEmpty.Err(nil)
+	}
+	for _, c := range verb {
+		if c <= ' ' || c >= 0x7f {
+			return Command{}, errVerb.Err(nil)
+		}
+	}
+	c := Command{Verb: VerbOf(string(verb)), Arg: string(bytes.Trim(rest, " "))}
+	switch c.Verb {
+	case Unknown:
+		return c, errUnknown.Err(nil)
+	case HTTP, Turn, Send, Soml, Saml, Etrn, Atrn, Bdat:
+		return c, nil // refused whatever their arguments
+	}
+	if err := checkText(c.Arg); err != nil {
+		return c, err
+	}
+	return c, c.parseArg()
+}
+
+// checkText lets UTF-8 without control characters pass.
+func checkText(s string) error {
+	if !utf8.ValidString(s) {
+		return errUTF8.Err(nil)
+	}
+	for _, r := range s {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return errControl.Err(nil)
+		}
+	}
+	return nil
+}
+
+func (c *Command) parseArg() error {
+	switch c.Verb {
+	case Mail:
+		return c.parsePath("FROM:", errMailFrom, errSender)
+	case Rcpt:
+		return c.parsePath("TO:", errRcptTo, errRecipient)
+	case Vrfy, Expn:
+		if c.Arg == "" {
+			return errVrfy.Err(nil)
+		}
+		return nil // RFC 6531 §3.7.4.2 lets UTF-8 in
+	}
+	if !isASCII(c.Arg) {
+		return errASCII.Err(nil)
+	}
+	switch c.Verb {
+	case Helo, Ehlo, Lhlo:
+		return c.parseHello()
+	case Data, Rset, Quit, StartTLS:
+		// RFC 5321 §4.1.1.4, .5, .10, RFC 3207 §4: no arguments.
+		if c.Arg != "" {
+			return errNoArg.Err(nil)
+		}
+	case Auth:
+		return c.parseAuth()
+	}
+	return nil
+}
+
+// parseHello checks the client's name: a Domain or an address literal (RFC
+// 5321 §4.1.1.1). Whether it is true is nobody's business (§4.1.4).
+func (c *Command) parseHello() error {
+	if mailaddr.IsDomain(strings.TrimSuffix(c.Arg, ".")) {
+		return nil
+	}
+	if strings.HasPrefix(c.Arg, "[") {
+		if _, err := mailaddr.Parse("a@" + c.Arg); err == nil {
+			return nil
+		}
+	}
+	return errHello.Err(nil)
+}
+
+// parseAuth splits mechanism and initial response (RFC 4954 §4).
+func (c *Command) parseAuth() error {
+	mechanism, initial, _ := strings.Cut(c.Arg, " ")
+	c.Arg, c.Initial = strings.ToUpper(mechanism), initial
+	if c.Arg == "" || strings.Contains(initial, " ") {
+		return errAuth.Err(nil)
+	}
+	return nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,154 @@
+package smtpd
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"correio/services/internal/event"
+	"correio/services/internal/smtpd/wire"
+)
+
+// Config is what a server is made from.
+type Config struct {
+	// Hostname is the first word of the greeting, and of EHLO's reply.
+	Hostname string
+	// Greeting is said behind the name. "" means "ESMTP Correio" (LMTP Correio).
+	Greeting string
+	// Proto is the dialect; "" means SMTP.
+	Proto Protocol
+	// TLS makes STARTTLS possible; Submissions cannot do without it.
+	TLS     *tls.Config
+	Backend Backend
+
+	// AuthMechanisms are what AUTH offers, of PLAIN and LOGIN. Without any,
+	// AUTH is not implemented.
+	AuthMechanisms []string
+	// RequireTLSForAuth keeps AUTH away from plain-text connections (538).
+	RequireTLSForAuth bool
+	// RequireAuth refuses MAIL before AUTH has succeeded (530).
+	RequireAuth bool
+
+	// SMTPUTF8 announces RFC 6531, and lets addresses that are not ASCII in.
+	SMTPUTF8 bool
+	// DSN announces RFC 3461: the backend honours RET, ENVID, NOTIFY, ORCPT.
+	DSN bool
+
+	Limits Limits
+	Events *event.Log   // nil: nothing is recorded
+	Log    *slog.Logger // nil: nothing is logged
+}
+
+// Limits bound what a peer can use up. Zero values mean the default.
+type Limits struct {
+	// CommandLine and AuthLine bound a line, in octets with its line end.
+	// RFC 5321 §4.5.3.1.4 wants 512 and more for extensions: default 2048; RFC
+	// 4954 §4.3 wants 12288 in an AUTH exchange, the default.
+	CommandLine, AuthLine int
+	MessageSize           int64 // octets, default 25 MiB
+	Recipients            int   // for one message, default 100 (RFC 5321 §4.5.3.1.8)
+	Errors                int   // 4xx and 5xx replies since the last accepted message, default 50
+	AuthFailures          int   // in one session, default 5
+
+	Idle      time.Duration // for one command, default 5 min (RFC 5321 §4.5.3.2.7)
+	Write     time.Duration // for the peer to take a reply, default 1 min
+	Handshake time.Duration // for TLS, default 1 min
+
+	// A message may take DataGrace (default 15 min: people type), and a second
+	// more for each DataFloor octets of it that have come (default 128), but
+	// never more than DataTotal (default 1 h), nor may it pause for longer than
+	// DataIdle (default 5 min).
+	DataGrace, DataTotal, DataIdle time.Duration
+	DataFloor                      int64
+
+	Connections int           // at a time, default 500
+	PerClient   int           // at a time from one address, default 100
+	Grace       time.Duration // between stop and cut, default 3 s
+}
+
+func (l *Limits) pace() wire.Pace {
+	return wire.Pace{Size: l.MessageSize, Grace: l.DataGrace, Total: l.DataTotal, Idle: l.DataIdle, Floor: l.DataFloor}
+}
+
+func (l Limits) withDefaults() Limits {
+	def(&l.CommandLine, 2048)
+	def(&l.AuthLine, 12288)
+	def(&l.MessageSize, 25<<20)
+	def(&l.Recipients, 100)
+	def(&l.Errors, 50)
+	def(&l.AuthFailures, 5)
+	def(&l.Idle, 5*time.Minute)
+	def(&l.Write, time.Minute)
+	def(&l.Handshake, time.Minute)
+	def(&l.DataGrace, 15*time.Minute)
+	def(&l.DataTotal, time.Hour)
+	def(&l.DataIdle, 5*time.Minute)
+	def(&l.DataFloor, 128)
+	def(&l.Connections, 500)
+	def(&l.PerClient, 100)
+	def(&l.Grace, 3*time.Second)
+	return l
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (cfg *Config) complete() error {
+	def(&cfg.Proto, SMTP)
+	def(&cfg.Log, slog.New(slog.DiscardHandler))
+	if cfg.Greeting == "" {
+		cfg.Greeting = "ESMTP Correio"
+		if cfg.Proto == LMTP {
+			cfg.Greeting = "LMTP Correio"
+		}
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.TLS != nil && cfg.Proto == SMTP {
+		// Session tickets made some clients fail on port 25 (golang/go#70232),
+		// and between two MTAs they save nothing.
+		cfg.TLS = cfg.TLS.Clone()
+		cfg.TLS.SessionTicketsDisabled = true
+	}
+	return cfg.validate()
+}
+
+func (cfg *Config) validate() error {
+	var faults []error
+	if cfg.Hostname == "" {
+		faults = append(faults, errors.New("no host name"))
+	}
+	if cfg.Backend == nil {
+		faults = append(faults, errors.New("no backend"))
+	}
+	switch cfg.Proto {
+	case SMTP, Submission, LMTP:
+	case Submissions:
+		if cfg.TLS == nil {
+			faults = append(faults, errors.New("submissions needs TLS"))
+		}
+	default:
+		faults = append(faults, fmt.Errorf("unknown protocol %q", cfg.Proto))
+	}
+	for _, m := range cfg.AuthMechanisms {
+		if !slices.Contains(mechanismNames, m) {
+			faults = append(faults, fmt.Errorf("unknown mechanism %q", m))
+		}
+	}
+	if cfg.RequireAuth && len(cfg.AuthMechanisms) == 0 {
+		faults = append(faults, errors.New("authentication is required, but no mechanism given"))
+	}
+	if cfg.Limits.CommandLine > wire.SmallBuffer || cfg.Limits.AuthLine > wire.LargeBuffer {
+		faults = append(faults, fmt.Errorf("line limits are above %d and %d", wire.SmallBuffer, wire.LargeBuffer))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("smtpd: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+//go:build unix
+
+package smtpd
+
+import (
+	"net"
+	"syscall"
+)
+
+// earlyTalk notes a client that spoke before the greeting (RFC 5321 §3.1 has
+// it wait). It never blocks.
+func (s *session) earlyTalk() string {
+	c, ok := s.raw.(*net.TCPConn)
+	if !ok || s.peer.Proto == Submissions {
+		return ""
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return ""
+	}
+	n := 0
+	var peek [1]byte
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, _ = syscall.Recvfrom(int(fd), peek[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT) // nothing there is what we hope for
+		return true
+	})
+	if err != nil || n <= 0 {
+		return ""
+	}
+	return "the client spoke before the greeting"
+}

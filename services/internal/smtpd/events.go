@@ -1,0 +1,123 @@
+package smtpd
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"correio/services/internal/event"
+	"correio/services/internal/smtpd/command"
+	"correio/services/internal/smtpd/wire"
+)
+
+// masked stands for a secret.
+const masked = "****"
+
+// record adds the connection's name to a record and appends it.
+func (s *session) record(r event.Record) {
+	r.Conn = s.peer.Conn
+	if s.t != nil && r.Queue == "" {
+		r.Queue = s.t.QueueID
+	}
+	s.srv.cfg.Events.Append(r)
+}
+
+func (s *session) silent() bool { return s.srv.cfg.Events == nil }
+
+func (s *session) recordOpen(note string) {
+	if s.silent() {
+		return
+	}
+	s.record(event.Record{Kind: event.KindConn, Text: event.Open, Meta: event.M(
+		event.Proto, string(s.peer.Proto), event.Role, "server",
+		event.Local, addrText(s.peer.Local), event.Remote, addrText(s.peer.Remote), event.Note, note)})
+}
+
+func addrText(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func (s *session) recordClose() {
+	if !s.silent() {
+		s.record(event.Record{Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, s.reason)})
+	}
+}
+
+// recordCommand records a command line, its secrets masked: the initial
+// response of AUTH, and whatever stands in an AUTH that cannot be parsed or in
+// an unknown line behind a failed one, which a client sends that does not wait.
+func (s *session) recordCommand(line []byte, c command.Command, err error) {
+	switch {
+	case s.silent():
+		return
+	case c.Initial != "":
+		s.recordIn("AUTH "+c.Arg+" "+masked, c.Note)
+	case startsAuth(line) && (err != nil || c.Verb == command.Unknown):
+		s.recordIn("AUTH "+masked, c.Note)
+	case c.Verb == command.Unknown && s.strayAuth:
+		s.recordIn(masked, c.Note)
+	default:
+		s.strayAuth = false
+		s.recordIn(string(line), c.Note)
+	}
+}
+
+// startsAuth reports whether a line means AUTH, whatever stands before the word.
+func startsAuth(line []byte) bool {
+	const word = "AUTH"
+	line = bytes.TrimLeftFunc(line, func(r rune) bool { return r <= ' ' })
+	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
+}
+
+func (s *session) recordIn(text, note string) {
+	if s.silent() {
+		return
+	}
+	var meta event.Meta
+	if note != "" {
+		meta = event.M(event.Note, note)
+	}
+	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Text: text, Meta: meta})
+}
+
+// recordReply records a reply, line by line, as it goes over the wire.
+func (s *session) recordReply(octets []byte) {
+	if s.silent() {
+		return
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(octets), "\r\n"), "\r\n") {
+		s.record(event.Record{Kind: event.KindLine, Dir: event.Out, Text: line})
+	}
+}
+
+func (s *session) recordHeader(line string) {
+	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Text: line})
+}
+
+// recordMessage sums up the message that was read.
+func (s *session) recordMessage(in *wire.Content, head *headSample) {
+	if s.silent() {
+		return
+	}
+	note := ""
+	switch {
+	case in.Lost() != nil:
+		note = "the end of the message was not seen"
+	case in.Spoiled() != nil:
+		note = in.Spoiled().String()
+	case in.LF():
+		note = "lines ended in LF alone, as nc sends them; stored with CRLF"
+	}
+	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Message: head.messageID,
+		Text: fmt.Sprintf("(message: %d octets)", in.Size()), Meta: event.M(event.Note, note)})
+}
+
+func (s *session) recordAuth(text, mechanism, user string) {
+	if !s.silent() {
+		s.record(event.Record{Kind: event.KindAuth, Text: text, Meta: event.M(event.User, user, event.Mechanism, mechanism)})
+	}
+}

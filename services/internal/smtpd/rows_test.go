@@ -1,0 +1,341 @@
+package smtpd_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"correio/services/internal/smtpd"
+)
+
+// The tests here are named after rows of behaviour §6. Row 3 is
+// TestCommandTimesState, row 5 testdata/starttls_injection.dialog, row 6
+// TestRow6_EndlessLine, row 31 testdata/syntax.dialog and addresses.dialog; rows
+// 1, 2 and 7 are tested octet by octet in package wire, too.
+
+// smuggled is a second message inside of the first one.
+const smuggled = "MAIL FROM:<mallory@cedro.test>\r\nRCPT TO:<bruno@boreal.test>\r\nDATA\r\nsmuggled\r\n.\r\n"
+
+func TestRow1_SmugglingDeliversNothing(t *testing.T) {
+	t.Parallel()
+	for _, proto := range []smtpd.Protocol{smtpd.SMTP, smtpd.Submission, smtpd.LMTP} { // row 2: LMTP obeys the same rules
+		for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r"} {
+			for _, head := range []string{"text", ""} {
+				t.Run(fmt.Sprintf("%s %q", proto, head+end), func(t *testing.T) {
+					t.Parallel()
+					m := &memory{}
+					c, in := pipe(t.Context(), t, smtpd.Config{Proto: proto, Backend: m})
+					c.SetDeadline(time.Now().Add(10 * time.Second))
+					expect(t, in, "220")
+					hello := ehlo
+					if proto == smtpd.LMTP {
+						hello = "LHLO pc.aurora.test\r\n"
+					}
+					for _, line := range []string{hello, from, to} {
+						write(t, c, line)
+						expect(t, in, "250")
+					}
+					write(t, c, "DATA\r\n")
+					expect(t, in, "354")
+					body := head + end + strings.ReplaceAll(smuggled, "\r\n.\r\n", "\r\n..\r\n")
+					write(t, c, body+"\r\n.\r\n")
+					if got := expect(t, in, "500"); !strings.HasPrefix(got, "500 5.5.2 ") {
+						t.Errorf("got %q", got)
+					}
+					write(t, c, to)
+					expect(t, in, "503")
+					if n := len(m.stored()); n != 0 {
+						t.Errorf("%d messages were stored", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Half a session in LF, half in CRLF, is no person at nc.
+func TestRow1_MixedLineEndsAreNoExcuse(t *testing.T) {
+	t.Parallel()
+	m := &memory{}
+	c, in := pipe(t.Context(), t, smtpd.Config{Backend: m})
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	expect(t, in, "220")
+	for _, line := range []string{"EHLO a\r\n", "MAIL FROM:<>\n", "RCPT TO:<bruno@boreal.test>\n"} {
+		write(t, c, line)
+		expect(t, in, "250")
+	}
+	write(t, c, "DATA\n")
+	expect(t, in, "354")
+	write(t, c, "x\n.\nNOOP\n.\r\n\r\n.\r\n")
+	expect(t, in, "500")
+	write(t, c, "NOOP\r\n")
+	expect(t, in, "250")
+	if n := len(m.stored()); n != 0 {
+		t.Errorf("%d messages were stored", n)
+	}
+}
+
+// One line that is larger than a message may be, without end.
+func TestRow7_HugeLineInData(t *testing.T) {
+	t.Parallel()
+	m := &memory{}
+	addr := serve(t, smtpd.Config{Backend: m, Limits: smtpd.Limits{MessageSize: 1 << 20}})
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	in := bufio.NewReader(conn)
+	begin(t, conn, in)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.CopyN(conn, endless{}, 64<<20) // the server ends it
+	}()
+	if got := expect(t, in, "552"); !strings.HasPrefix(got, "552 5.3.4 ") {
+		t.Errorf("got %q", got)
+	}
+	expectEOF(t, in)
+	conn.Close()
+	<-done
+	if len(m.stored()) != 0 {
+		t.Error("a message was stored")
+	}
+}
+
+// A message has a largest size even when nobody set one.
+func TestRow7_DefaultSizeLimit(t *testing.T) {
+	t.Parallel()
+	c, in := pipe(t.Context(), t, smtpd.Config{})
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	expect(t, in, "220")
+	write(t, c, ehlo)
+	expect(t, in, "250")
+	write(t, c, "MAIL FROM:<a@b> SIZE=26214401\r\n")
+	expect(t, in, "552")
+}
+
+// Control characters get into no argument, and out of no reply.
+func TestRow8_ControlCharacters(t *testing.T) {
+	t.Parallel()
+	for _, char := range []string{"\x00", "\x01", "\t", "\v", "\f", "\r", "\x1b", "\x7f", "\u0085", "\u009b"} {
+		for _, command := range []string{
+			"EHLO a%sb", "HELO %s", "MAIL FROM:<a%s@b>", `MAIL FROM:<"a%s"@b>`, "MAIL FROM:<a@b%s>", "MAIL FROM:<a@b>%s", "MAIL FROM:<a@b> AUTH=a%s",
+			"MAIL FROM:<a@b> ENVID=a%s", "MAIL FROM:a@b%s", "RCPT TO:<a%s@b>", "RCPT TO:<a@b> ORCPT=rfc822;a%s", "RCPT TO:<a@b> ORCPT=utf-8;a%s",
+			"VRFY a%s", "HELP %s", "NOOP %s", "AUTH PLAIN%s", "AUTH PLAIN a%s",
+		} {
+			line := fmt.Sprintf(command, char)
+			t.Run(fmt.Sprintf("%q", line), func(t *testing.T) {
+				t.Parallel()
+				c, in := pipe(t.Context(), t, smtpd.Config{DSN: true, SMTPUTF8: true, Proto: smtpd.Submission, AuthMechanisms: []string{"PLAIN"}})
+				c.SetDeadline(time.Now().Add(10 * time.Second))
+				expect(t, in, "220")
+				write(t, c, ehlo)
+				expect(t, in, "250")
+				if strings.HasPrefix(line, "RCPT") {
+					write(t, c, from)
+					expect(t, in, "250")
+				}
+				write(t, c, line+"\r\n")
+				if got := expect(t, in, "501"); strings.Contains(got, char) {
+					t.Errorf("the reply %q gives it back", got)
+				}
+			})
+		}
+	}
+}
+
+func TestRow9_OddAddresses(t *testing.T) {
+	t.Parallel()
+	c, in := pipe(t.Context(), t, smtpd.Config{Proto: smtpd.LMTP, SMTPUTF8: true, Limits: smtpd.Limits{Errors: 1000}})
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	expect(t, in, "220")
+	for _, line := range []string{"LHLO a\r\n", "MAIL FROM:<> SMTPUTF8\r\n"} {
+		write(t, c, line)
+		expect(t, in, "250")
+	}
+	for _, path := range []string{
+		`<""@d>`, "<@d>", "<a@>", "<@>", `<">`, `<"@d>`, `<"\>`, `<"\">`, "<a\xff@d>", "<a@\xff>", "<>>>", "<<a@b>>", "<a@b", "a@b>", "<a@b>>",
+		"<" + strings.Repeat("a", 65) + "@d>", "<a@" + strings.Repeat("d", 64) + ">", "<a@" + strings.Repeat("d.", 150) + "d>",
+		"<" + strings.Repeat("@d,", 90) + "@d:a@b>", "<" + strings.Repeat(`"`, 400), "<@d:>", "<@:a@b>", "<@d,a@b>",
+	} {
+		write(t, c, "RCPT TO:"+path+"\r\n")
+		expect(t, in, "501")
+	}
+	write(t, c, "RCPT TO:<josé@d>\r\n")
+	expect(t, in, "250")
+}
+
+// Garbage in AUTH, and going away in the middle of it, harm nobody else.
+func TestRow12_BrokenAuth(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, smtpd.Config{Proto: smtpd.Submission, AuthMechanisms: []string{"PLAIN", "LOGIN"}, Backend: &memory{},
+		Limits: smtpd.Limits{Errors: 1000, Connections: 5000, PerClient: 5000}})
+	var wg sync.WaitGroup
+	for worker := range 10 {
+		wg.Go(func() {
+			for i := range 100 {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				garbage := []string{"====", "AA", "\x00", strings.Repeat("A", 3000), base64.StdEncoding.EncodeToString([]byte("a\x00b")), ""}[(worker+i)%6]
+				_, _ = fmt.Fprintf(conn, "EHLO a\r\nAUTH LOGIN\r\n%s\r\nAUTH PLAIN\r\n%s", garbage, garbage) // it may be gone already
+				conn.Close()
+			}
+		})
+	}
+	wg.Wait()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	in := bufio.NewReader(conn)
+	write(t, conn, "EHLO a\r\nAUTH PLAIN AGFuYQBhbmE=\r\n")
+	expect(t, in, "220", "250", "235")
+}
+
+// Names of users are text: no path, no pattern, no SQL comes of them.
+func TestRow13_UserNamesReachTheBackendAsTheyAre(t *testing.T) {
+	t.Parallel()
+	m := &memory{}
+	c, in := pipe(t.Context(), t, smtpd.Config{Proto: smtpd.Submission, AuthMechanisms: []string{"PLAIN"}, Backend: m, Limits: smtpd.Limits{AuthFailures: 100}})
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	expect(t, in, "220")
+	write(t, c, ehlo)
+	expect(t, in, "250")
+	for name, asked := range map[string]bool{"../../etc": true, "*": true, "%s": true, "a\nb": false, "a\x7f": false, "": false, "\xff": false, strings.Repeat("x", 300): false} {
+		m.log = nil
+		write(t, c, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+name+"\x00wrong"))+"\r\n")
+		expect(t, in, "535")
+		if got := len(m.log) == 1 && m.log[0] == "auth "+name+" wrong"; got != asked {
+			t.Errorf("%q: the backend was asked %q", name, m.log)
+		}
+	}
+}
+
+// Session tickets are off on port 25.
+func TestRow21_NoSessionTickets(t *testing.T) {
+	t.Parallel()
+	for proto, want := range map[smtpd.Protocol]bool{smtpd.SMTP: false, smtpd.Submission: true} {
+		addr := serve(t, smtpd.Config{Proto: proto, TLS: testTLS(), Backend: &memory{}})
+		cfg := clientTLS()
+		cfg.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		resumed := false
+		for range 2 {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(conn)
+			write(t, conn, ehlo)
+			expect(t, in, "220", "250")
+			write(t, conn, "STARTTLS\r\n")
+			expect(t, in, "220")
+			secure := tls.Client(conn, cfg)
+			in = bufio.NewReader(secure)
+			write(t, secure, "QUIT\r\n")
+			expect(t, in, "221")
+			resumed = secure.ConnectionState().DidResume
+			conn.Close()
+		}
+		if resumed != want {
+			t.Errorf("%s: resumed is %v", proto, resumed)
+		}
+	}
+}
+
+// What was sent in plain text behind STARTTLS is not run, however it comes.
+func TestRow5_PlaintextBehindSTARTTLS(t *testing.T) {
+	t.Parallel()
+	m := &memory{}
+	conn, err := net.Dial("tcp", serve(t, smtpd.Config{TLS: testTLS(), Backend: m}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	in := bufio.NewReader(conn)
+	write(t, conn, ehlo)
+	expect(t, in, "220", "250")
+	write(t, conn, "STARTTLS\r\n")
+	expect(t, in, "220")
+	write(t, conn, smuggled) // read by the handshake, which it spoils
+	if rest, _ := io.ReadAll(in); strings.Contains(string(rest), "250") {
+		t.Errorf("got %q", rest)
+	}
+	if len(m.stored()) != 0 || len(m.log) != 0 {
+		t.Errorf("the backend was asked %q", m.log)
+	}
+}
+
+// Idle connections cost under 20 KB each (issue 3). It is measured in a process
+// of its own: what other tests leave to be collected is more than that.
+func TestIdleConnectionsAreCheap(t *testing.T) {
+	const alone = "CORREIO_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = append(os.Environ(), alone+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "octets for each") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	addr := serve(t, smtpd.Config{Backend: &memory{}, Limits: smtpd.Limits{Connections: 2000, PerClient: 2000}})
+	conns := make([]net.Conn, 0, 500)
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
+	before := inUse()
+	for range cap(conns) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+		write(t, c, ehlo)
+		var reply [512]byte
+		for n := 0; !strings.Contains(string(reply[:n]), "250 HELP"); {
+			k, err := c.Read(reply[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += k
+		}
+	}
+	// Both ends are in this process: the client's is a socket without buffers.
+	each := (inUse() - before) / len(conns)
+	t.Logf("%d octets for each idle connection", each)
+	if each > 20<<10 || each < 4<<10 { // less than its buffer: then the measure is wrong
+		t.Errorf("%d octets for each idle connection", each)
+	}
+}
+
+// inUse is what live objects and stacks take. Pools are empty after the third
+// collection, and the stacks of goroutines that ended are gone.
+func inUse() int {
+	for range 3 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc + m.StackInuse)
+}

@@ -1,0 +1,72 @@
+package smtpd
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"correio/services/internal/event"
+	"correio/services/internal/reply"
+	"correio/services/internal/smtpd/command"
+)
+
+var (
+	replyTLSReady = reply.New(220, "2.0.0", "Ready to start TLS")
+	replyTLSOff   = reply.New(502, "5.5.1", "STARTTLS is not offered here")
+	replyTLSTwice = reply.New(503, "5.5.1", "TLS is active already")
+	replyTLSLate  = reply.New(503, "5.5.1", "STARTTLS comes before AUTH")
+)
+
+// startTLS turns the connection into a TLS one (RFC 3207 §4). What the client
+// sent in the same breath, still in plain text, is thrown away: anybody on the
+// way could have put it there (CVE-2011-0411, CVE-2021-33515).
+func (s *session) startTLS(ctx context.Context, _ command.Command) reply.Reply {
+	switch {
+	case s.srv.cfg.TLS == nil:
+		return replyTLSOff
+	case s.tls != nil:
+		return replyTLSTwice
+	case s.user != "":
+		return replyTLSLate // the backend would remember who it was before
+	}
+	s.say(replyTLSReady)
+	if err := s.wire.Flush(s.limits().Write); err != nil {
+		s.hangUp(reasonGone)
+		return reply.Reply{}
+	}
+	if n := s.wire.Drop(); n > 0 {
+		s.recordIn(fmt.Sprintf("(%d octets)", n), "sent in plain text behind STARTTLS: dropped")
+	}
+	if s.handshake(ctx) {
+		// RFC 3207 §4.2: everything known before is forgotten.
+		s.hello, s.esmtp, s.lf, s.crlf = "", false, false, false
+		s.reset()
+	}
+	return reply.Reply{}
+}
+
+// handshake makes the connection a TLS one, or hangs up.
+func (s *session) handshake(ctx context.Context) bool {
+	s.raw.SetDeadline(time.Now().Add(s.limits().Handshake))
+	conn := tls.Server(s.raw, s.srv.cfg.TLS)
+	err := conn.HandshakeContext(ctx)
+	st := conn.ConnectionState()
+	if err != nil {
+		s.recordTLS(event.Failed, event.M(event.ServerName, printable(st.ServerName), event.Reason, err.Error()))
+		s.hangUp("TLS handshake failed")
+		return false
+	}
+	s.wire.Upgrade(conn)
+	s.tls = &st
+	s.recordTLS(event.Established, event.M(
+		event.Version, tls.VersionName(st.Version), event.Cipher, tls.CipherSuiteName(st.CipherSuite),
+		event.ServerName, printable(st.ServerName)))
+	return true
+}
+
+func (s *session) recordTLS(text string, meta event.Meta) {
+	if !s.silent() {
+		s.record(event.Record{Kind: event.KindTLS, Text: text, Meta: meta})
+	}
+}

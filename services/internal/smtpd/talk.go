@@ -1,0 +1,93 @@
+package smtpd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"correio/services/internal/reply"
+	"correio/services/internal/smtpd/command"
+)
+
+var (
+	replyReset = reply.New(250, "2.0.0", "Ok")
+	replyVrfy  = reply.New(252, "2.0.0", "Cannot verify a user here; send the mail and it will be tried")
+	replyExpn  = reply.New(502, "5.5.1", "Lists are not expanded here")
+	replyTopic = reply.New(504, "5.5.4", "No help on that; HELP alone lists the commands")
+)
+
+func (s *session) rset(context.Context, command.Command) reply.Reply {
+	s.reset()
+	return replyReset
+}
+
+// noop ignores its argument, as RFC 5321 §4.1.1.9 wants.
+func (s *session) noop(context.Context, command.Command) reply.Reply { return replyReset }
+
+// vrfy tells nobody who is who; RFC 5321 §7.3 allows that with 252.
+func (s *session) vrfy(context.Context, command.Command) reply.Reply { return replyVrfy }
+
+func (s *session) expn(context.Context, command.Command) reply.Reply { return replyExpn }
+
+func (s *session) quit(context.Context, command.Command) reply.Reply {
+	s.hangUp(reasonQuit)
+	return reply.New(221, "2.0.0", s.srv.cfg.Hostname+" closing connection; good-bye").WithClose()
+}
+
+// syntax is what HELP says of a command.
+var syntax = [command.NumVerbs]string{
+	command.Helo:     "HELO your.host.name  begins a session (RFC 5321)",
+	command.Ehlo:     "EHLO your.host.name  begins a session, and lists the extensions (RFC 5321)",
+	command.Lhlo:     "LHLO your.host.name  begins a session (RFC 2033)",
+	command.Mail:     "MAIL FROM:<sender@domain> [SIZE=octets] [BODY=8BITMIME] ...  begins a message",
+	command.Rcpt:     "RCPT TO:<recipient@domain>  adds a recipient",
+	command.Data:     "DATA  then the message, then a line with a dot alone",
+	command.Rset:     "RSET  forgets sender and recipients",
+	command.Vrfy:     "VRFY user  asks for a mailbox; the answer is 252",
+	command.Expn:     "EXPN list  asks for a list's members; not implemented",
+	command.Help:     "HELP [command or STATUS]",
+	command.Noop:     "NOOP  does nothing",
+	command.Quit:     "QUIT  ends the session",
+	command.StartTLS: "STARTTLS  turns encryption on (RFC 3207)",
+	command.Auth:     "AUTH mechanism [initial-response]  proves who you are (RFC 4954)",
+}
+
+// help answers HELP: 214, or 211 for the state of things (RFC 5321 §4.1.1.8).
+func (s *session) help(_ context.Context, c command.Command) reply.Reply {
+	switch topic := command.VerbOf(c.Arg); {
+	case c.Arg == "":
+		return reply.New(214, "2.0.0", "Commands: "+strings.Join(s.implemented(), " "),
+			"HELP command tells more of one, HELP STATUS how this session stands")
+	case strings.EqualFold(c.Arg, "STATUS"):
+		return s.status()
+	case syntax[topic] == "" || s.peer.Proto.check(topic, start) == unknown:
+		return replyTopic
+	default:
+		return reply.New(214, "2.0.0", syntax[topic])
+	}
+}
+
+func (s *session) implemented() []string {
+	var list []string
+	for v := range command.Verb(command.NumVerbs) {
+		if syntax[v] != "" && s.peer.Proto.check(v, start) != unknown {
+			list = append(list, v.String())
+		}
+	}
+	return list
+}
+
+func (s *session) status() reply.Reply {
+	hello, secure, transaction := "nobody yet", "no", "none"
+	if s.hello != "" {
+		hello = s.hello
+	}
+	if s.tls != nil {
+		secure = "yes"
+	}
+	if s.t != nil {
+		transaction = fmt.Sprintf("from %s, %d recipients", s.t.From.Path(), len(s.t.Rcpts))
+	}
+	return reply.New(211, "2.0.0", s.srv.cfg.Hostname+" is up",
+		"you said you are: "+hello, "encrypted: "+secure, "transaction: "+transaction)
+}
