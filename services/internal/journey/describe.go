@@ -1,0 +1,148 @@
+package journey
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"correio/services/internal/event"
+)
+
+// rank orders states by how far they are.
+var rank = []State{Queued, Deferred, Handed, Bounced, Delivered}
+
+// describe fills in who sent what to whom, and what became of it.
+func (a *assembly) describe(j *Journey) {
+	var last time.Time
+	for i := range a.x.records {
+		r := &a.x.records[i]
+		report, ours := a.queues[at{r.Node, r.Queue}]
+		if (ours && !report || r.Message == j.Message) && r.Kind == event.KindStore && r.Text == event.Retrieved {
+			j.Read = true
+		}
+		if !ours || report {
+			continue
+		}
+		if r.Kind == event.KindQueue && a.progress(j, r) {
+			last = r.Time
+		}
+		if r.Kind == event.KindStore && r.Text == event.Stored {
+			last = r.Time
+		}
+	}
+	j.Subject = a.subject()
+	if len(j.Recipients) > 0 {
+		least := slices.MinFunc(j.Recipients, func(x, y Recipient) int {
+			return slices.Index(rank, x.State) - slices.Index(rank, y.State)
+		})
+		j.State = least.State
+	}
+	if !last.IsZero() {
+		j.TookMS = max(0, last.Sub(j.Started).Milliseconds())
+	}
+}
+
+// progress applies one queue record to the recipients it names, and reports
+// whether it changed any.
+func (a *assembly) progress(j *Journey, r *event.Record) bool {
+	state := map[string]State{
+		event.Accepted: Queued, event.Deferred: Deferred, event.Bounced: Bounced, event.Delivered: Handed,
+	}[r.Text]
+	if state == "" {
+		return false
+	}
+	if r.Text == event.Accepted && j.From == "" {
+		j.From = bare(r.Meta.Get(event.From))
+	}
+	if r.Text == event.Delivered {
+		switch a.nextHop(r) {
+		case hopQueue: // the next MTA tells how it goes on
+			return false
+		case hopStore:
+			state = Delivered
+		}
+	}
+	to, original := splitList(r.Meta.Get(event.To)), splitList(r.Meta.Get(event.Original))
+	for i, address := range to {
+		if len(original) == len(to) && original[i] != address {
+			j.forget(original[i]) // it goes on under another name
+		}
+		j.set(Recipient{Address: address, State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply)})
+	}
+	return true
+}
+
+func (j *Journey) set(to Recipient) {
+	i := slices.IndexFunc(j.Recipients, func(known Recipient) bool { return known.Address == to.Address })
+	if i < 0 {
+		j.Recipients = append(j.Recipients, to)
+		return
+	}
+	j.Recipients[i] = to
+}
+
+func (j *Journey) forget(address string) {
+	j.Recipients = slices.DeleteFunc(j.Recipients, func(r Recipient) bool { return r.Address == address })
+}
+
+type hop int
+
+const (
+	hopUnknown hop = iota
+	hopQueue
+	hopStore
+)
+
+// nextHop finds out what the next host's id, from the reply to a delivery, is
+// at that host: an entry of its queue or of its store.
+func (a *assembly) nextHop(r *event.Record) hop {
+	next := r.Meta.Get(event.NextQueue)
+	if next == "" {
+		return hopUnknown
+	}
+	for key := range a.queues {
+		if key.id != next || key.node == r.Node {
+			continue
+		}
+		for _, there := range a.x.byQueue[key] {
+			switch {
+			case there.Kind == event.KindStore && there.Text == event.Stored:
+				return hopStore
+			case there.Kind == event.KindQueue && there.Text == event.Accepted:
+				return hopQueue
+			}
+		}
+	}
+	return hopUnknown
+}
+
+// subject is the first Subject line that went over a connection of the journey.
+func (a *assembly) subject() string {
+	var best *event.Record
+	for key, report := range a.conns {
+		if report {
+			continue
+		}
+		for _, r := range a.x.conns[key].records {
+			if r.Kind != event.KindLine || r.Queue != "" && !hasQueue(a, r) {
+				continue
+			}
+			if _, ok := cutSubject(r.Text); ok && (best == nil || r.Time.Before(best.Time)) {
+				best = r
+			}
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	subject, _ := cutSubject(best.Text)
+	return subject
+}
+
+func cutSubject(line string) (string, bool) {
+	const name = "subject:"
+	if len(line) < len(name) || !strings.EqualFold(line[:len(name)], name) {
+		return "", false
+	}
+	return strings.TrimSpace(line[len(name):]), true
+}

@@ -1,0 +1,90 @@
+package journey
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"correio/services/internal/event"
+)
+
+// question makes the step of a DNS question: what was asked, what came back,
+// and which servers the resolver asked in turn to find out.
+func (a *assembly) question(r *event.Record) Step {
+	took := rtt(r)
+	s := Step{
+		Kind: DNS, Client: r.Node, ClientAddr: r.Meta.Get(event.Local), ServerAddr: r.Meta.Get(event.Remote),
+		Start: r.Time, TookMS: took.Milliseconds(), Queue: r.Queue,
+		Detail: r.Text, Outcome: r.Meta.Get(event.Rcode), SeenBy: []string{r.Node},
+	}
+	if s.Outcome == "" {
+		s.Outcome = r.Meta.Get(event.Error)
+		s.Failed = true
+	}
+	s.Failed = s.Failed || s.Outcome == "SERVFAIL" || s.Outcome == "REFUSED"
+	s.Lines = append(s.Lines, Line{Dir: ">", Text: r.Text})
+	if answered := a.x.answered(r); answered != nil {
+		s.Server = answered.Node
+		s.SeenBy = append(s.SeenBy, answered.Node)
+		s.Lines = append(s.Lines, a.upstream(answered, s.Start)...)
+		if answered.Meta.Get(event.Cached) != "" {
+			s.Lines = append(s.Lines, Line{OffsetMS: s.TookMS, Dir: "=", Text: "from the resolver's cache"})
+		}
+	}
+	for _, text := range answers(r) {
+		s.Lines = append(s.Lines, Line{OffsetMS: s.TookMS, Dir: "<", Text: text})
+	}
+	return s
+}
+
+// upstream notes what a resolver asked others to answer a client.
+func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
+	c := a.x.conns[at{answered.Node, answered.Conn}]
+	if c == nil {
+		return nil
+	}
+	var lines []Line
+	for _, r := range c.records {
+		if r.Kind != event.KindDNS || r.Meta.Get(event.Role) != "client" {
+			continue
+		}
+		who := r.Meta.Get(event.Remote)
+		if server := a.x.answered(r); server != nil {
+			who = server.Node + " " + who
+		}
+		lines = append(lines, Line{
+			OffsetMS: max(0, r.Time.Sub(since).Milliseconds()), Dir: "=",
+			Text: fmt.Sprintf("%s asks %s: %s → %s", r.Node, who, r.Text, strings.Join(answers(r), "; ")),
+		})
+	}
+	return lines
+}
+
+// answers lists what a DNS record of a client says came back.
+func answers(r *event.Record) []string {
+	rcode, flags := r.Meta.Get(event.Rcode), r.Meta.Get(event.Flags)
+	if rcode == "" {
+		return []string{r.Meta.Get(event.Error)}
+	}
+	head := rcode
+	if flags != "" {
+		head += " (" + flags + ")"
+	}
+	out := []string{head}
+	for _, key := range []string{event.Answer, event.Authority} {
+		if v := r.Meta.Get(key); v != "" {
+			out = append(out, strings.Split(v, "; ")...)
+			break // the authority section matters only where nothing was answered
+		}
+	}
+	return out
+}
+
+func rtt(r *event.Record) time.Duration {
+	ms, err := strconv.ParseFloat(r.Meta.Get(event.RTT), 64)
+	if err != nil || ms < 0 {
+		return 0
+	}
+	return time.Duration(ms * float64(time.Millisecond))
+}
