@@ -1,0 +1,167 @@
+package pop3
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"correio/services/internal/event"
+	"correio/services/internal/listener"
+	"correio/services/mda/internal/store"
+)
+
+// recorder turns what happens on one connection into events.
+type recorder struct {
+	log  *event.Log
+	name string // of the connection
+	// stray says that AUTH was refused: unknown lines behind it may be the
+	// secrets of a client that does not wait for the answer.
+	stray bool
+}
+
+func newRecorder(cfg Config, c net.Conn, implicit bool) recorder {
+	r := recorder{log: cfg.Events, name: cfg.Events.NextConn()}
+	proto := "pop3"
+	if implicit {
+		proto = "pop3s"
+	}
+	remote := listener.AddrPort(c.RemoteAddr())
+	name := ""
+	if cfg.NameOf != nil {
+		name = cfg.NameOf(remote.Addr())
+	}
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindConn, Text: event.Open, Meta: event.M(
+		event.Proto, proto, event.Role, "server", event.Host, name,
+		event.Local, listener.AddrPort(c.LocalAddr()).String(), event.Remote, remote.String())})
+	return r
+}
+
+func (r *recorder) close(reason error) {
+	var text string
+	if reason != nil {
+		text = strings.ReplaceAll(reason.Error(), "\n", ": ")
+	}
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, text)})
+}
+
+func (r *recorder) in(text string) {
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindLine, Dir: event.In, Text: text})
+}
+
+func (r *recorder) out(text string) {
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindLine, Dir: event.Out, Text: text})
+}
+
+// secrets are the verbs whose arguments nobody may see, mistyped or refused
+// ones included.
+var secrets = []string{"PASS", "AUTH", "APOP"}
+
+// command records a line that the client sent, without its secrets.
+func (r *recorder) command(line []byte) {
+	text := strings.ToValidUTF8(string(line), "�")
+	trimmed := strings.TrimLeft(text, " \t")
+	for _, verb := range secrets {
+		if len(trimmed) > len(verb) && strings.EqualFold(trimmed[:len(verb)], verb) {
+			r.stray = r.stray || verb != "PASS"
+			r.in(verb + " ****")
+			return
+		}
+	}
+	verb, _, _ := strings.Cut(trimmed, " ")
+	if _, known := rules[strings.ToUpper(verb)]; known {
+		r.stray = false
+	} else if r.stray {
+		text = "****"
+	}
+	r.in(text)
+}
+
+func (r *recorder) auth(user string, ok bool) {
+	text := event.Refused
+	if ok {
+		text = event.Accepted
+	}
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindAuth, Text: text,
+		Meta: event.M(event.User, user, event.Mechanism, "USER")})
+}
+
+func (r *recorder) tlsEstablished(state tls.ConnectionState) {
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindTLS, Text: event.Established, Meta: event.M(
+		event.Version, tls.VersionName(state.Version), event.Cipher, tls.CipherSuiteName(state.CipherSuite),
+		event.ServerName, state.ServerName)})
+}
+
+func (r *recorder) tlsFailed(err error) {
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, err.Error())})
+}
+
+func (r *recorder) retrieved(mailbox string, m *store.Message) {
+	r.store(event.Retrieved, mailbox, store.Removed{UID: m.UID, Size: m.Size, ID: m.ID, MessageID: m.MessageID})
+}
+
+func (r *recorder) deleted(mailbox string, m store.Removed) { r.store(event.Deleted, mailbox, m) }
+
+func (r *recorder) store(what, mailbox string, m store.Removed) {
+	r.log.Append(event.Record{
+		Conn: r.name, Queue: m.ID, Message: m.MessageID, Kind: event.KindStore, Text: what,
+		Meta: event.M(event.Mailbox, mailbox, event.UID, strconv.FormatUint(uint64(m.UID), 10),
+			event.Size, strconv.FormatInt(m.Size, 10)),
+	})
+}
+
+const (
+	maxHeadLines = 20  // of a message's header that are recorded
+	maxHeadOctet = 200 // of each
+)
+
+// outOf records a line that belongs to a message.
+func (r *recorder) outOf(m *store.Message, text string) {
+	r.log.Append(event.Record{
+		Conn: r.name, Queue: m.ID, Message: m.MessageID, Kind: event.KindLine, Dir: event.Out, Text: text,
+	})
+}
+
+// headLines records the first lines of a header as it is sent.
+type headLines struct {
+	rec   *recorder
+	msg   *store.Message
+	lines int
+	line  []byte // the beginning of one that was cut between two writes
+	done  bool
+}
+
+func (h *headLines) see(p []byte) {
+	for !h.done && len(p) > 0 {
+		end := bytes.IndexByte(p, '\n')
+		part := p
+		if end >= 0 {
+			part = p[:end]
+		}
+		h.line = append(h.line, part[:min(len(part), maxHeadOctet+1-len(h.line))]...)
+		if end < 0 {
+			return
+		}
+		h.endLine()
+		p = p[end+1:]
+	}
+}
+
+func (h *headLines) endLine() {
+	line := bytes.TrimSuffix(h.line, []byte("\r"))
+	h.line = h.line[:0]
+	if len(line) == 0 || h.lines == maxHeadLines {
+		h.done = true
+		return
+	}
+	h.lines++
+	h.rec.outOf(h.msg, strings.ToValidUTF8(string(line[:min(len(line), maxHeadOctet)]), "�"))
+}
+
+// end records how much was sent, in place of the rest.
+func (h *headLines) end(sent int64) {
+	h.rec.outOf(h.msg, fmt.Sprintf("(message: %d octets)", sent))
+	h.rec.outOf(h.msg, ".")
+}

@@ -1,0 +1,259 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"correio/services/internal/durable"
+	"correio/services/internal/event"
+	"correio/services/internal/lab"
+	"correio/services/internal/reply"
+	"correio/services/internal/smtpc"
+	"correio/services/mta/internal/route"
+	"correio/services/mta/internal/spool"
+)
+
+// maxAddrs bounds the addresses of one host that are tried.
+const maxAddrs = 3
+
+// runBounded makes the attempt within Config.Patience. Who was not settled by
+// then waits for the next one.
+func (a *attempt) runBounded(ctx context.Context) error {
+	work, cancel := context.WithTimeout(ctx, a.d.cfg.Patience)
+	defer cancel()
+	err := a.run(work)
+	if work.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	for i, r := range a.results {
+		if r.fate == untouched {
+			a.results[i] = reachedNobody(reply.Newf(451, "4.4.2", "The attempt took longer than %s", a.d.cfg.Patience))
+		}
+	}
+	return err
+}
+
+// run makes the attempt. The error is spool.ErrUnreadable.
+func (a *attempt) run(ctx context.Context) error {
+	if a.d.env.Org.Local(a.domain) && !a.d.env.Host.Backup {
+		return a.toMDA(ctx, a.domain+" is a domain of this site: to the mailboxes by LMTP")
+	}
+	dns := lookups{a.d.dns.ForQueue(a.entry.ID, a.entry.MessageID), a.d.self.HasIPv6()}
+	r := route.Find(ctx, a.domain, a.d.self, dns, rand.Shuffle)
+	if r.Mailboxes {
+		return a.toMDA(ctx, route.Describe(r.Reasons))
+	}
+	if len(r.Hosts) == 0 {
+		if ctx.Err() == nil {
+			a.announce("", route.Describe(r.Reasons))
+			a.say(reachedNobody(r.Verdict))
+		}
+		return nil
+	}
+	for len(r.Hosts) > 0 {
+		if err := a.tryAll(ctx, r); err != nil || a.over(ctx) {
+			return err
+		}
+		r = r.More(ctx)
+	}
+	return nil
+}
+
+// tryAll brings the message to the hosts of one preference.
+func (a *attempt) tryAll(ctx context.Context, r route.Route) error {
+	why := route.Describe(r.Reasons)
+	for _, h := range r.Hosts {
+		for _, addr := range h.Addrs[:min(len(h.Addrs), maxAddrs)] {
+			if a.over(ctx) {
+				return nil
+			}
+			a.announce(h.Name, why)
+			why = ""
+			t := target{name: h.Name, addr: netip.AddrPortFrom(addr, 25), proto: smtpc.SMTP}
+			if err := a.try(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// over reports that there is nobody left to bring the message to, or no time.
+func (a *attempt) over(ctx context.Context) bool { return len(a.open()) == 0 || ctx.Err() != nil }
+
+// toMDA brings mail to the site's own mailboxes, for the reason given.
+func (a *attempt) toMDA(ctx context.Context, why string) error {
+	t, ok := a.d.mda()
+	if !ok {
+		a.say(reachedNobody(reply.New(451, "4.3.5", "This site has no host for mailboxes")))
+		return nil
+	}
+	a.announce(t.name, why)
+	return a.try(ctx, t)
+}
+
+// mda is where the site's mailboxes are.
+func (d *Deliverer) mda() (target, bool) {
+	hosts := d.env.Org.ByRole(lab.RoleMDA)
+	if len(hosts) == 0 {
+		return target{}, false
+	}
+	return target{name: hosts[0].Name, addr: netip.AddrPortFrom(d.env.AddrOf(hosts[0]), 24), proto: smtpc.LMTP}, true
+}
+
+// reachedNobody is the result of an attempt that ends before any host.
+func reachedNobody(verdict reply.Reply) result {
+	if verdict.Permanent() {
+		return result{fate: failed, reply: verdict}
+	}
+	return result{fate: waiting, reply: verdict}
+}
+
+// announce tells that the message is about to be brought to a host, and why
+// to that one.
+func (a *attempt) announce(host, why string) {
+	a.event(event.Attempt, event.M(
+		event.To, a.addresses(a.open()), event.Next, host,
+		event.AttemptNo, strconv.Itoa(a.number), event.Reason, why))
+}
+
+func (a *attempt) event(text string, meta event.Meta) {
+	a.d.env.Events.Append(event.Record{
+		Kind: event.KindQueue, Queue: a.entry.ID, Message: a.entry.MessageID, Text: text, Meta: meta,
+	})
+}
+
+func (a *attempt) addresses(indexes []int) string {
+	var list []string
+	for _, i := range indexes {
+		list = append(list, a.entry.Rcpts[i].To.String())
+	}
+	return strings.Join(list, ", ")
+}
+
+// open lists the recipients that may still be brought to another host.
+func (a *attempt) open() []int {
+	var list []int
+	for i, r := range a.results {
+		if r.fate == untouched || r.fate == waiting && !r.lost {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// say gives every open recipient the same result.
+func (a *attempt) say(r result) {
+	for _, i := range a.open() {
+		a.results[i] = r
+	}
+}
+
+// try brings the message to one host.
+func (a *attempt) try(ctx context.Context, t target) error {
+	c, reused, failure := a.d.connect(ctx, t, a.entry.ID)
+	if failure != nil { // a reason to go on with the next host, not an error
+		if ctx.Err() == nil {
+			a.say(result{fate: waiting, reply: connectFailure(t, failure), host: speaker(t, failure), proto: t.proto})
+		}
+		return nil
+	}
+	to := a.open()
+	results := a.send(ctx, c, to)
+	if reused && stale(results) && ctx.Err() == nil {
+		// The host had closed a connection that we kept. Nothing was said.
+		c.Close()
+		t.fresh = true
+		return a.try(ctx, t)
+	}
+	a.d.pool.put(t, c)
+	for k, i := range to {
+		if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {
+			return err
+		}
+		a.results[i] = judge(t, results[k], ctx.Err() != nil)
+	}
+	return nil
+}
+
+// send runs one transaction. The first message on a connection is spoken step
+// by step, as people read it; when there is more to do, commands are pipelined.
+func (a *attempt) send(ctx context.Context, c *smtpc.Client, to []int) []smtpc.Result {
+	e := a.entry
+	env := smtpc.Envelope{
+		From: e.From, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8, Ret: e.Ret, EnvID: e.EnvID,
+	}
+	for _, i := range to {
+		r := e.Rcpts[i]
+		env.To = append(env.To, smtpc.Recipient{To: r.To, Notify: r.Notify, ORcpt: r.ORcpt})
+	}
+	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, e) }}
+	defer body.close()
+	return c.Send(ctx, env, body, smtpc.SendOptions{Queue: e.ID, Pipelined: c.Messages() > 0})
+}
+
+// lazyBody opens the message when it is first read: mostly it is refused
+// before.
+type lazyBody struct {
+	open func() (*durable.Blob, error)
+	blob *durable.Blob
+}
+
+// Read implements io.Reader.
+func (b *lazyBody) Read(p []byte) (int, error) {
+	if b.blob == nil {
+		var err error
+		if b.blob, err = b.open(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := b.blob.Read(p)
+	return n, unreadable(err)
+}
+
+// unreadable marks an error that reading the body again will not cure.
+func unreadable(err error) error {
+	if errors.Is(err, durable.ErrNotFound) || errors.Is(err, durable.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", spool.ErrUnreadable, err)
+	}
+	return err
+}
+
+func (b *lazyBody) close() {
+	if b.blob != nil {
+		b.blob.Close() // reads only
+	}
+}
+
+var _ io.Reader = (*lazyBody)(nil)
+
+// stale reports that a connection ended before the first command was answered.
+func stale(results []smtpc.Result) bool {
+	r := results[0]
+	return r.Step == smtpc.StepMail && (r.Err != nil && !errors.Is(r.Err, smtpc.ErrSource) || r.Reply.Code == 421)
+}
+
+// judge turns what a host said into a recipient's result.
+func judge(t target, r smtpc.Result, cut bool) result {
+	switch {
+	case r.Delivered():
+		return result{fate: delivered, reply: r.Reply, host: t.name, proto: t.proto}
+	case r.Permanent():
+		return result{fate: failed, reply: r.Reply, host: t.name, proto: t.proto}
+	case r.Err == nil:
+		return result{fate: waiting, reply: r.Reply, host: t.name, proto: t.proto}
+	case cut && r.Step != smtpc.StepDone:
+		return result{}
+	case r.Step == smtpc.StepDone:
+		return result{fate: waiting, lost: true, proto: t.proto,
+			reply: reply.Newf(451, "4.4.2", "Lost the connection to %s behind the message: %s", t.name, why(r.Err))}
+	}
+	return result{fate: waiting, proto: t.proto,
+		reply: reply.Newf(451, "4.4.2", "Lost the connection to %s at %s: %s", t.name, r.Step, why(r.Err))}
+}

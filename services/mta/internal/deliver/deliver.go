@@ -1,0 +1,284 @@
+// Package deliver makes one attempt to bring a message on its way: it chooses
+// the hosts (package route), speaks with them (package smtpc), and settles
+// what became of each recipient in the spool, together with the report to the
+// sender where there must be one.
+//
+// Mail of the site's own domains goes to its MDA by LMTP, except from a backup
+// host: that one asks DNS, as it does for everybody's mail, and queues for the
+// better MX hosts as long as there are any. When the zone names it best itself
+// it is the organisation's server and brings the mail to the MDA: "change the
+// MX and mail goes to the other host" must not end in a bounce. A backup for a
+// domain of somebody else's is no destination; being the best there is a loop
+// (5.4.6), as every operator's backup would find. A
+// host that cannot be reached, refuses the connection or says 4xx is followed
+// by the next one; a 5xx about a recipient is final for it. When the connection
+// is lost behind the final dot, nobody knows who has the message: it waits for
+// the next attempt and is not sent elsewhere at once.
+//
+// An attempt ends, whatever happens: a peer that goes on without end is cut off
+// after Config.Patience, and a message that makes us panic, or that cannot be
+// read, is put into quarantine, where it is kept and shown. An outcome that the
+// disk does not take is remembered and written later, rather than found out
+// again by sending the message once more.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"correio/services/internal/dnsclient"
+	"correio/services/internal/event"
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/node"
+	"correio/services/internal/reply"
+	"correio/services/internal/smtpc"
+	"correio/services/mta/internal/metrics"
+	"correio/services/mta/internal/queue"
+	"correio/services/mta/internal/route"
+	"correio/services/mta/internal/schedule"
+	"correio/services/mta/internal/spool"
+)
+
+// Config is what deliveries are made with.
+type Config struct {
+	Env     *node.Env
+	Spool   *spool.Spool
+	Policy  schedule.Policy
+	Metrics *metrics.Metrics
+	// Enqueue takes over a report that has been stored in the spool.
+	Enqueue func(e *spool.Entry)
+	// Timeouts of dialogues; zero values mean smtpc's defaults.
+	Timeouts smtpc.Timeouts
+	// Connect bounds the TCP handshake, in real time; 0 means 10 s.
+	Connect time.Duration
+	// Patience bounds one attempt as a whole, in real time, however slowly a
+	// host lets it go on; 0 means an hour, what our own server gives a message.
+	Patience time.Duration
+	// Trouble is how long to wait when our own disk fails, in real time; 0
+	// means 30 s.
+	Trouble time.Duration
+}
+
+// Deliverer makes attempts. Its methods may be called from any goroutine.
+type Deliverer struct {
+	cfg  Config
+	env  *node.Env
+	log  *slog.Logger
+	dns  *dnsclient.Client
+	self route.Self
+	pool *pool
+	asks chan struct{} // places for questions to the MDA
+
+	mu        sync.Mutex             // guards unwritten
+	unwritten map[unwritten]*attempt // those whose outcome the disk did not take; never more than jobs
+}
+
+// unwritten names an attempt: there is one at a time for a message and domain.
+type unwritten struct{ id, domain string }
+
+// maxAsks bounds the questions that the MDA is asked at a time.
+const maxAsks = 32
+
+// New returns a Deliverer. Close it when no attempt runs any more.
+func New(cfg Config) *Deliverer {
+	if cfg.Connect <= 0 {
+		cfg.Connect = 10 * time.Second
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = time.Hour
+	}
+	if cfg.Trouble <= 0 {
+		cfg.Trouble = 30 * time.Second
+	}
+	env := cfg.Env
+	return &Deliverer{
+		cfg: cfg, env: env, log: env.Log,
+		dns: dnsclient.New(dnsclient.Config{
+			Dial: env.Dial, Server: netip.AddrPortFrom(env.Org.Resolver, 53), Events: env.Events,
+		}),
+		self: route.Self{Names: []string{env.Host.Name}, Addrs: env.Addrs(), Local: env.Org.Local},
+		pool: newPool(),
+		asks: make(chan struct{}, maxAsks), unwritten: map[unwritten]*attempt{},
+	}
+}
+
+// postmaster is who answers for the reports of this host.
+func (d *Deliverer) postmaster() mailaddr.Address {
+	domain := d.env.Org.Domain
+	if domain == "" {
+		domain = d.env.Host.Name
+	}
+	return mailaddr.Address{Local: "postmaster", Domain: domain}
+}
+
+// Close writes what could not be written before, if it can be now, and ends the
+// connections that are kept.
+func (d *Deliverer) Close() {
+	d.mu.Lock()
+	owed := d.unwritten
+	d.unwritten = map[unwritten]*attempt{}
+	d.mu.Unlock()
+	for _, a := range owed {
+		a.settle(context.Background())
+	}
+	d.pool.close()
+}
+
+// Unwritten counts the attempts whose outcome the disk has not taken yet.
+func (d *Deliverer) Unwritten() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.unwritten)
+}
+
+// attempt is one attempt at the recipients of one domain.
+type attempt struct {
+	d       *Deliverer
+	entry   *spool.Entry
+	domain  string
+	number  int
+	began   time.Time
+	next    time.Time // of the next attempt, as written before this one
+	results []result  // one for each recipient of entry
+}
+
+// fate is where a recipient stands.
+type fate int
+
+const (
+	untouched fate = iota // the attempt was cut before anything was said
+	waiting
+	delivered
+	failed
+)
+
+// result is what became of one recipient.
+type result struct {
+	fate  fate
+	reply reply.Reply
+	host  string // who said so; "" for us
+	proto smtpc.Protocol
+	lost  bool // the host may have the message all the same
+}
+
+// maxSaid bounds a reply where it is kept, in octets: a peer's may have 128
+// lines of 2 KB, and it is kept for each recipient.
+const maxSaid = 1000
+
+// said is the reply on one line of bounded length.
+func (r result) said() string {
+	s := r.reply.String()
+	if len(s) <= maxSaid {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxSaid], "") + "…"
+}
+
+// Attempt implements queue.Attempt. A job carries its *spool.Entry when it has
+// just been accepted.
+func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (next time.Time, again bool) {
+	defer func() {
+		if p := recover(); p != nil { // one bad message must not end the node
+			d.log.Error("attempt panicked", "msg_id", j.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			d.quarantine(ctx, j.ID, fmt.Errorf("panic: %v", p))
+			next, again = time.Time{}, false
+		}
+	}()
+	if a := d.takeUnwritten(j); a != nil {
+		return a.settle(ctx)
+	}
+	a, err := d.prepare(ctx, j)
+	switch {
+	case errors.Is(err, spool.ErrGone):
+		return time.Time{}, false
+	case errors.Is(err, spool.ErrUnreadable):
+		d.quarantine(ctx, j.ID, err)
+		return time.Time{}, false
+	case err != nil:
+		d.log.Error("attempt not begun", "msg_id", j.ID, "err", err)
+		return time.Now().Add(d.cfg.Trouble), true
+	}
+	if err := a.runBounded(ctx); err != nil {
+		d.quarantine(ctx, j.ID, err)
+		return time.Time{}, false
+	}
+	return a.settle(ctx)
+}
+
+func (d *Deliverer) takeUnwritten(j queue.Job) *attempt {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := unwritten{j.ID, j.Domain}
+	a := d.unwritten[key]
+	delete(d.unwritten, key)
+	return a
+}
+
+func (d *Deliverer) keepUnwritten(a *attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unwritten[unwritten{a.entry.ID, a.domain}] = a
+}
+
+// prepare reads the entry and writes down the time of the next attempt. For a
+// new message both were done when it was accepted.
+func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) {
+	a := &attempt{d: d, domain: j.Domain, began: time.Now()}
+	if e, ok := j.Carry.(*spool.Entry); ok {
+		mine := *e
+		mine.Rcpts = nil
+		for _, r := range e.Rcpts {
+			if r.To.Domain == j.Domain {
+				mine.Rcpts = append(mine.Rcpts, r)
+			}
+		}
+		a.entry, a.number, a.next = &mine, 1, mine.Rcpts[0].Next
+	} else {
+		e, err := d.cfg.Spool.Entry(ctx, j.ID, j.Domain)
+		if err != nil {
+			return nil, err
+		}
+		a.entry, a.number = e, e.Rcpts[0].Attempts+1
+		a.next = a.nextTime(rand.Float64())
+		if err := d.cfg.Spool.Begin(ctx, j.ID, j.Domain, a.number, a.next); err != nil {
+			return nil, err
+		}
+	}
+	a.results = make([]result, len(a.entry.Rcpts))
+	return a, nil
+}
+
+// nextTime is when the attempt after this one is due, if there is to be one.
+func (a *attempt) nextTime(chance float64) time.Time {
+	wait, _ := a.d.cfg.Policy.Wait(a.number, a.age(), chance)
+	return a.began.Add(a.d.env.Speed.Real(wait))
+}
+
+// age is how old the message is, in the lab's time.
+func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.began.Sub(a.entry.Arrived)) }
+
+func (d *Deliverer) quarantine(ctx context.Context, id string, why error) {
+	d.log.Error("message put into quarantine", "msg_id", id, "err", why)
+	ctx, cancel := settleContext(ctx)
+	defer cancel()
+	if err := d.cfg.Spool.Quarantine(ctx, id, why.Error()); err != nil {
+		d.log.Error("quarantine failed", "msg_id", id, "err", err)
+		return
+	}
+	d.env.Events.Append(event.Record{
+		Kind: event.KindQueue, Queue: id, Text: event.Quarantined, Meta: event.M(event.Reason, why.Error()),
+	})
+}
+
+// settleContext outlives the attempt's context: what was done must be written.
+func settleContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}

@@ -1,0 +1,119 @@
+package deliver
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"correio/services/internal/smtpc"
+)
+
+// Bounds of the connections that are kept for reuse, in real time.
+const (
+	idleTime        = 10 * time.Second
+	maxIdlePerHost  = 10
+	maxIdle         = 100
+	maxTransactions = 200 // on one connection
+	quitTime        = 2 * time.Second
+)
+
+// pool keeps idle connections for a short while. They are known by the address
+// they lead to, so a message only ever travels to a host that was chosen for
+// it.
+type pool struct {
+	mu     sync.Mutex // guards what follows
+	idle   map[target][]*kept
+	count  int
+	closed bool
+	quits  sync.WaitGroup // connections that are saying good-bye
+}
+
+// kept is an idle connection with the timer that ends it.
+type kept struct {
+	c     *smtpc.Client
+	timer *time.Timer
+}
+
+func newPool() *pool { return &pool{idle: map[target][]*kept{}} }
+
+// key is what makes two targets the same place.
+func key(t target) target { return target{name: t.name, addr: t.addr, proto: t.proto} }
+
+// get returns the connection that was used last, or nil.
+func (p *pool) get(t target) *smtpc.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.idle[key(t)]
+	if len(list) == 0 {
+		return nil
+	}
+	k := list[len(list)-1]
+	p.remove(t, k)
+	k.timer.Stop()
+	return k.c
+}
+
+// put keeps a connection, or ends it when it is of no more use.
+func (p *pool) put(t target, c *smtpc.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || !c.Usable() || c.Transactions() >= maxTransactions ||
+		p.count >= maxIdle || len(p.idle[key(t)]) >= maxIdlePerHost {
+		p.quit(c)
+		return
+	}
+	k := &kept{c: c}
+	k.timer = time.AfterFunc(idleTime, func() { p.expire(t, k) })
+	p.idle[key(t)] = append(p.idle[key(t)], k)
+	p.count++
+}
+
+func (p *pool) expire(t target, k *kept) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.remove(t, k) {
+		p.quit(k.c)
+	}
+}
+
+// remove takes a connection out. The caller holds mu.
+func (p *pool) remove(t target, k *kept) bool {
+	list := p.idle[key(t)]
+	for i := range list {
+		if list[i] != k {
+			continue
+		}
+		list = append(list[:i], list[i+1:]...)
+		if p.idle[key(t)] = list; len(list) == 0 {
+			delete(p.idle, key(t))
+		}
+		p.count--
+		return true
+	}
+	return false
+}
+
+// quit says good-bye without holding up anybody. The caller holds mu.
+func (p *pool) quit(c *smtpc.Client) {
+	p.quits.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), quitTime)
+		defer cancel()
+		c.Quit(ctx)
+	})
+}
+
+// close ends all connections and waits until they have.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, list := range p.idle {
+		for _, k := range list {
+			k.timer.Stop()
+			p.quit(k.c)
+		}
+	}
+	clear(p.idle)
+	p.count = 0
+	p.mu.Unlock()
+	p.quits.Wait()
+}

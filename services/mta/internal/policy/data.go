@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/reply"
+	"correio/services/internal/smtpd"
+	"correio/services/mta/internal/spool"
+	"correio/services/mta/internal/trace"
+)
+
+// Data implements smtpd.Session: the message is held until it is complete,
+// looked at as it passes, and made durable with its trace line in front.
+func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Reader) ([]reply.Reply, error) {
+	buf := s.cfg.Buffer(s.cfg.Org.Limits.Defaults().MessageSize)
+	defer buf.Close()
+	var header trace.Header
+	if _, err := io.Copy(io.MultiWriter(&header, buf), message); err != nil {
+		return nil, s.storage(err)
+	}
+	header.End()
+	if s.refusesData(t) {
+		return nil, s.refuse(Reserved, replyData, nil)
+	}
+	if header.Received > trace.MaxHops {
+		return nil, s.refuse(LoopLimit, replyLoop, nil)
+	}
+	now := time.Now()
+	entry := s.entry(t, &header, now)
+	lines := s.prefix(t, &header, now)
+	err := s.cfg.Accept(ctx, Accepted{
+		Entry:  entry,
+		Body:   io.MultiReader(strings.NewReader(lines), buf.Reader()),
+		Peer:   s.peer,
+		Client: fmt.Sprintf("%s [%s]", t.Hello, s.peer.Remote.Addr()),
+
+		Original: original(t.Rcpts),
+	})
+	if err != nil {
+		return nil, s.storage(err)
+	}
+	t.QueueID = s.queue
+	// The words that the next server's queue id is recognised by.
+	return []reply.Reply{reply.New(250, "2.0.0", "Ok: queued as "+s.queue)}, nil
+}
+
+// entry makes the queue entry of a message. Its Message-ID is made up here when
+// the submitted one has none.
+func (s *session) entry(t *smtpd.Transaction, h *trace.Header, now time.Time) *spool.Entry {
+	if s.cfg.Submission && !h.HasID {
+		h.MessageID = s.queue + "@" + s.cfg.Host.Name
+	}
+	e := &spool.Entry{Message: spool.Message{
+		ID: s.queue, Arrived: now, From: t.From, Ret: t.Params.Ret, EnvID: t.Params.EnvID,
+		EightBit: t.Params.Body == "8BITMIME" || h.EightBit, UTF8: t.Params.SMTPUTF8, MessageID: h.MessageID,
+	}}
+	next := now.Add(s.cfg.Wait())
+	for _, r := range t.Rcpts {
+		to, _ := s.judge(r.To)
+		e.Rcpts = append(e.Rcpts, spool.Recipient{To: to, Notify: r.Notify, ORcpt: r.ORcpt, Next: next})
+	}
+	return e
+}
+
+// original is whom RCPT named.
+func original(rcpts []smtpd.Recipient) []mailaddr.Address {
+	list := make([]mailaddr.Address, len(rcpts))
+	for i, r := range rcpts {
+		list[i] = r.To
+	}
+	return list
+}
+
+// prefix is what is put in front of the message.
+func (s *session) prefix(t *smtpd.Transaction, h *trace.Header, now time.Time) string {
+	hop := trace.Hop{
+		Hello: t.Hello, From: s.peer.Remote.Addr(), By: s.cfg.Host.Name, ID: s.queue, TLS: t.TLS, Time: now,
+		With: trace.With(t.ESMTP, t.TLS != nil, t.User != "", t.Params.SMTPUTF8),
+		For:  only(t.Rcpts),
+	}
+	var b strings.Builder
+	b.WriteString(hop.String())
+	if s.cfg.Submission {
+		// RFC 6409 §8.2 and §8.3.
+		if !h.HasID {
+			b.WriteString("Message-ID: <" + h.MessageID + ">\r\n")
+		}
+		if !h.HasDate || h.Bare {
+			b.WriteString("Date: " + trace.Date(now) + "\r\n")
+		}
+		if h.Bare {
+			b.WriteString("From: " + t.From.Path() + "\r\n")
+		}
+	}
+	if h.Bare {
+		// What was typed is all body: an empty line keeps it apart.
+		b.WriteString("\r\n")
+	}
+	return b.String()
+}
+
+// only is the recipient, if there is just one.
+func only(rcpts []smtpd.Recipient) mailaddr.Address {
+	if len(rcpts) == 1 {
+		return rcpts[0].To
+	}
+	return mailaddr.Address{}
+}

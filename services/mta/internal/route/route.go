@@ -1,0 +1,362 @@
+// Package route decides which hosts a message for a domain is brought to, by
+// the algorithm of RFC 5321 §5.1. It is a function of the domain, of who we
+// are and of what DNS answers, and it keeps the reason for each decision.
+//
+// The order of its rules: null MX (RFC 7505), no MX and so the domain itself,
+// sort by preference, shuffle equals, drop ourselves with our preference and
+// everything worse, drop what is not a host name, look up addresses, stop at
+// the bound. Addresses are asked for one preference at a time: Find stops at the
+// first one with a usable host, and More goes on when those hosts have failed.
+//
+// When nobody is left because we are the best host ourselves, it matters whose
+// domain it is. One of our own site's has its mailboxes beside us, and mail goes
+// there. Any other domain's mail would come back to us for ever: 5.4.6.
+package route
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"correio/services/internal/dnsclient"
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/reply"
+)
+
+// Bounds of one attempt.
+const (
+	MaxHosts   = 10 // hosts tried
+	maxLookups = 50 // hosts whose addresses are asked for
+)
+
+// Host is where a message may be brought.
+type Host struct {
+	Name       string // without a final dot, lower case; "[198.18.2.25]" for a literal
+	Preference uint16
+	Addrs      []netip.Addr
+}
+
+// Route is what was decided: hosts in the order in which to try them, the
+// site's own mailboxes, or a verdict when there is neither.
+type Route struct {
+	Hosts []Host
+	// Mailboxes says that the domain is our site's and that DNS names nobody
+	// better than us: the message goes to the MDA.
+	Mailboxes bool
+	// Verdict is a 5xx (give the message back) or a 4xx (keep it and ask
+	// again); zero when there is somewhere to go.
+	Verdict reply.Reply
+	Reasons []Reason
+
+	rest   []candidate // of worse preference, not looked up yet
+	finder *finder
+}
+
+// Self is who we are.
+type Self struct {
+	Names []string // lower case, without a final dot
+	Addrs []netip.Addr
+	// Local reports whether a domain's mailboxes are at our own site; nil means
+	// that none are.
+	Local func(domain string) bool
+}
+
+func (s Self) named(host string) bool {
+	return slices.ContainsFunc(s.Names, func(n string) bool { return strings.EqualFold(n, host) })
+}
+
+// HasIPv6 reports whether we have an IPv6 address.
+func (s Self) HasIPv6() bool {
+	return slices.ContainsFunc(s.Addrs, func(a netip.Addr) bool { return a.Is6() && !a.Is4In6() })
+}
+
+func (s Self) at(addrs []netip.Addr) bool {
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(s.Addrs, a) })
+}
+
+// reachable keeps the addresses of the families that we have ourselves.
+func (s Self) reachable(addrs []netip.Addr) []netip.Addr {
+	var kept []netip.Addr
+	for _, a := range addrs {
+		if slices.ContainsFunc(s.Addrs, func(own netip.Addr) bool { return own.Is4() == a.Is4() }) {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// DNS answers questions; *dnsclient.Client does.
+type DNS interface {
+	LookupMX(ctx context.Context, domain string) dnsclient.Answer
+	LookupAddrs(ctx context.Context, host string) dnsclient.Addrs
+}
+
+// Find decides where mail for a domain goes. shuffle puts n things into random
+// order, as math/rand/v2's Shuffle does.
+func Find(ctx context.Context, domain string, self Self, dns DNS, shuffle func(n int, swap func(i, j int))) Route {
+	f := &finder{domain: strings.ToLower(domain), self: self, dns: dns, shuffle: shuffle}
+	if ip, ok := (mailaddr.Address{Local: "x", Domain: domain}).Literal(); ok {
+		return f.literal(ip)
+	}
+	mx := dns.LookupMX(ctx, f.domain)
+	if mx.Alias() {
+		f.because(Alias, f.domain, plain(mx.Canonical))
+	}
+	switch mx.Status {
+	case dnsclient.NXDomain:
+		return f.verdict(reply.Newf(550, "5.1.2", "Domain %s does not exist", f.domain), NoSuchDomain, f.domain)
+	case dnsclient.NoData:
+		return f.implicit(ctx)
+	case dnsclient.Found:
+		return f.explicit(ctx, mx)
+	}
+	return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the mail hosts of %s; trying again later", f.domain),
+		LookupFailed, f.domain, errText(mx.Err))
+}
+
+// More goes on behind the hosts that are known so far: it returns those of the
+// next preference with a usable host. There are none when the list is at its
+// end; the verdict then is of no meaning.
+func (r Route) More(ctx context.Context) Route {
+	if len(r.rest) == 0 {
+		return Route{}
+	}
+	f := r.finder
+	f.reasons = nil
+	hosts, rest, _ := f.resolve(ctx, r.rest)
+	return f.route(hosts, rest)
+}
+
+// finder is one run of Find.
+type finder struct {
+	domain  string
+	self    Self
+	dns     DNS
+	shuffle func(n int, swap func(i, j int))
+	reasons []Reason
+	failed  bool // some lookup failed for now
+	lookups int
+	given   int // hosts that were found so far
+}
+
+func (f *finder) route(hosts []Host, rest []candidate) Route {
+	f.given += len(hosts)
+	return Route{Hosts: hosts, Reasons: f.reasons, rest: rest, finder: f}
+}
+
+func (f *finder) because(rule Rule, args ...string) {
+	f.reasons = append(f.reasons, Reason{Rule: rule, Args: args})
+}
+
+func (f *finder) verdict(r reply.Reply, rule Rule, args ...string) Route {
+	f.because(rule, args...)
+	return Route{Verdict: r, Reasons: f.reasons}
+}
+
+// loop ends a list that has nobody better than ourselves.
+func (f *finder) loop() Route {
+	if f.self.Local != nil && f.self.Local(f.domain) {
+		f.because(Final, f.domain)
+		return Route{Mailboxes: true, Reasons: f.reasons}
+	}
+	// RFC 5321 §5.1: when nothing is left, the message is undeliverable.
+	return f.verdict(reply.Newf(550, "5.4.6", "Mail for %s loops back to this host", f.domain), Loop, f.domain)
+}
+
+// literal brings mail to an address (RFC 5321 §4.1.3).
+func (f *finder) literal(ip netip.Addr) Route {
+	if f.self.at([]netip.Addr{ip}) {
+		return f.loop()
+	}
+	f.because(Literal, f.domain)
+	return Route{Hosts: []Host{{Name: f.domain, Addrs: []netip.Addr{ip}}}, Reasons: f.reasons}
+}
+
+// implicit takes the domain for its own mail host. RFC 5321 §5.1: only when
+// there is no MX record at all.
+func (f *finder) implicit(ctx context.Context) Route {
+	f.because(Implicit, f.domain)
+	addrs := f.dns.LookupAddrs(ctx, f.domain)
+	usable := f.self.reachable(addrs.List)
+	switch {
+	case f.self.at(addrs.List) || f.self.named(f.domain):
+		return f.loop()
+	case len(usable) > 0:
+		return Route{Hosts: []Host{{Name: f.domain, Addrs: usable}}, Reasons: f.reasons}
+	case addrs.Status == dnsclient.Failed:
+		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the address of %s; trying again later", f.domain),
+			LookupFailed, f.domain, errText(addrs.Err))
+	}
+	return f.verdict(reply.Newf(550, "5.4.4", "Domain %s has neither a mail host nor an address", f.domain), NoAddress, f.domain)
+}
+
+// candidate is an MX record.
+type candidate struct {
+	name string
+	pref uint16
+}
+
+func (f *finder) explicit(ctx context.Context, mx dnsclient.Answer) Route {
+	list := candidates(mx)
+	if len(list) == 1 && list[0].name == "" {
+		// RFC 7505 §3: the domain takes no mail.
+		return f.verdict(reply.Newf(556, "5.1.10", "Domain %s takes no mail (null MX)", f.domain), NullMX, f.domain)
+	}
+	f.sort(list)
+	list = f.dropSelf(list, func(c candidate) bool { return f.self.named(c.name) })
+	if len(list) == 0 {
+		return f.loop()
+	}
+	hosts, rest, looped := f.resolve(ctx, list)
+	switch {
+	case len(hosts) > 0:
+		return f.route(hosts, rest)
+	case f.failed:
+		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the addresses of the mail hosts of %s; trying again later", f.domain),
+			LookupFailed, f.domain, "")
+	case looped:
+		return f.loop()
+	}
+	// RFC 5321 §5.1: with MX records that are of no use, the domain's own
+	// address must not be tried.
+	return f.verdict(reply.Newf(550, "5.4.4", "None of the mail hosts of %s can be used", f.domain), Unusable, f.domain)
+}
+
+func candidates(mx dnsclient.Answer) []candidate {
+	var list []candidate
+	for _, rr := range mx.MX() {
+		list = append(list, candidate{plain(rr.Mx), rr.Preference})
+	}
+	return list
+}
+
+// sort puts the lowest preference first and equals into random order.
+func (f *finder) sort(list []candidate) {
+	f.shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	slices.SortStableFunc(list, func(a, b candidate) int { return int(a.pref) - int(b.pref) })
+	f.because(Sorted, f.domain, describe(list))
+	for group := range groups(list) {
+		if len(group) > 1 {
+			f.because(Shuffled, number(len(group)), number(int(group[0].pref)), group[0].name)
+		}
+	}
+}
+
+// dropSelf drops the hosts that are ourselves, all of the same preference and
+// all worse ones: the message would come back.
+func (f *finder) dropSelf(list []candidate, self func(candidate) bool) []candidate {
+	i := slices.IndexFunc(list, self)
+	if i < 0 {
+		return list
+	}
+	own := list[i]
+	f.because(IsSelf, own.name, number(int(own.pref)))
+	cut := slices.IndexFunc(list, func(c candidate) bool { return c.pref >= own.pref })
+	for _, c := range list[cut:] {
+		if c != own {
+			f.because(NotBetter, c.name, number(int(c.pref)), number(int(own.pref)))
+		}
+	}
+	return list[:cut]
+}
+
+// resolve looks up addresses, a whole preference at a time, until there is a
+// host; rest is what comes behind. looped reports that one of the hosts was
+// ourselves, which ends the list.
+func (f *finder) resolve(ctx context.Context, list []candidate) (hosts []Host, rest []candidate, looped bool) {
+	room := MaxHosts - f.given
+	behind := list
+	for group := range groups(list) {
+		if len(hosts) > 0 {
+			return hosts, behind, false
+		}
+		if room <= 0 {
+			f.because(Capped, number(MaxHosts))
+			return nil, nil, false
+		}
+		for _, c := range group {
+			host, self := f.lookup(ctx, c)
+			if self {
+				f.because(IsSelf, c.name, number(int(c.pref)))
+				return nil, nil, true
+			}
+			if len(host.Addrs) > 0 {
+				hosts = append(hosts, host)
+			}
+		}
+		behind = behind[len(group):]
+		if len(hosts) > room {
+			hosts = hosts[:room]
+			f.because(Capped, number(MaxHosts))
+		}
+	}
+	return hosts, nil, false
+}
+
+// lookup finds the addresses of one host; a host without any is dropped with
+// its reason. self reports that the host is ourselves.
+func (f *finder) lookup(ctx context.Context, c candidate) (h Host, self bool) {
+	if !isHostName(c.name) {
+		f.because(NotAHostName, c.name)
+		return Host{}, false
+	}
+	if f.lookups++; f.lookups > maxLookups {
+		return Host{}, false
+	}
+	a := f.dns.LookupAddrs(ctx, c.name)
+	if a.Alias() && a.Status == dnsclient.Found {
+		// RFC 2181 §10.3: it must not be one. Everybody tolerates it.
+		f.because(TargetAlias, c.name, plain(a.Canonical))
+	}
+	if f.self.at(a.List) || a.Alias() && f.self.named(plain(a.Canonical)) {
+		return Host{}, true
+	}
+	usable := f.self.reachable(a.List)
+	switch {
+	case len(usable) > 0:
+	case a.Status == dnsclient.Found:
+		f.because(OtherFamily, c.name)
+	case a.Status == dnsclient.Failed:
+		f.failed = true
+		f.because(AddressFailed, c.name, errText(a.Err))
+	default:
+		f.because(NoHostAddress, c.name, a.Status.String())
+	}
+	return Host{Name: c.name, Preference: c.pref, Addrs: usable}, false
+}
+
+// groups yields runs of equal preference.
+func groups(list []candidate) func(yield func([]candidate) bool) {
+	return func(yield func([]candidate) bool) {
+		for len(list) > 0 {
+			end := slices.IndexFunc(list, func(c candidate) bool { return c.pref != list[0].pref })
+			if end < 0 {
+				end = len(list)
+			}
+			if !yield(list[:end]) {
+				return
+			}
+			list = list[end:]
+		}
+	}
+}
+
+// isHostName refuses what an MX record must not name: an address (RFC 1035
+// §3.3.9 wants a domain name), the root, or a name that is not a host's.
+func isHostName(name string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return false
+	}
+	return mailaddr.IsDomain(name)
+}
+
+// plain writes a DNS name as people do: lower case, without the final dot.
+func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

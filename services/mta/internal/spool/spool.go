@@ -1,0 +1,268 @@
+// Package spool keeps the messages that an MTA has taken responsibility for:
+// envelopes, recipients and bodies, in one durable database.
+//
+// Add returns when the message is synced to disk, and only then may a client
+// hear "250": a kill -9 at any later instant does not lose it. A recipient has
+// a row as long as somebody still owes it a delivery or a report. Settle takes
+// it away, in the same transaction that stores the report about it; with the
+// last recipient goes the message. So a message is always in exactly one
+// place: queued, delivered, or turned into a report that is queued itself.
+//
+// The time of the next attempt is written before an attempt is made (Begin; Add
+// does it for the first one). A node that dies in an attempt therefore comes
+// back to the next one at its time, and to an interrupted first one at once
+// (Waiting). What cannot be read is quarantined: kept, shown, and left alone.
+package spool
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"correio/services/internal/durable"
+	"correio/services/internal/mailaddr"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrNoSpace = durable.ErrNoSpace
+	// ErrGone says that the message is not queued (any more).
+	ErrGone = errors.New("spool: message is gone")
+	// ErrUnreadable says that an entry is damaged; quarantine it.
+	ErrUnreadable = errors.New("spool: entry cannot be read")
+)
+
+var migrations = []string{`
+CREATE TABLE message(
+	id          TEXT PRIMARY KEY,
+	arrived     INTEGER NOT NULL, -- Unix nanoseconds, as every time
+	sender      TEXT NOT NULL,    -- "" is the null reverse-path
+	size        INTEGER NOT NULL, -- octets of the body
+	body        INTEGER NOT NULL, -- blob
+	ret         TEXT NOT NULL,
+	envid       TEXT NOT NULL,
+	eightbit    INTEGER NOT NULL,
+	utf8        INTEGER NOT NULL,
+	message_id  TEXT NOT NULL,
+	quarantined TEXT NOT NULL DEFAULT '' -- why
+) WITHOUT ROWID;
+CREATE TABLE recipient(
+	message  TEXT NOT NULL,
+	n        INTEGER NOT NULL, -- order of RCPT
+	address  TEXT NOT NULL,
+	domain   TEXT NOT NULL,
+	notify   TEXT NOT NULL,
+	orcpt    TEXT NOT NULL,
+	attempts INTEGER NOT NULL, -- begun
+	next     INTEGER NOT NULL,
+	reply    TEXT NOT NULL,    -- last one, "" before the first attempt has ended
+	noticed  INTEGER NOT NULL, -- the sender was told about the delay
+	PRIMARY KEY(message, n)
+) WITHOUT ROWID;
+`}
+
+// Message is what is known about a queued message besides its recipients.
+type Message struct {
+	ID        string
+	Arrived   time.Time
+	From      mailaddr.Address
+	Size      int64
+	Ret       string // RFC 3461
+	EnvID     string // RFC 3461, xtext
+	EightBit  bool
+	UTF8      bool
+	MessageID string // without angle brackets
+	body      int64
+}
+
+// Recipient is one that still waits.
+type Recipient struct {
+	N        int
+	To       mailaddr.Address
+	Notify   string
+	ORcpt    string
+	Attempts int // begun
+	Next     time.Time
+	Reply    string
+	Noticed  bool
+}
+
+// Entry is a message with the recipients that still wait, in order.
+type Entry struct {
+	Message
+	Rcpts []Recipient
+}
+
+// Spool is an open queue. Its methods may be called from any goroutine.
+type Spool struct {
+	db  *durable.DB
+	dir string
+}
+
+// Open opens or creates the spool in dir. A damaged database is moved aside,
+// which log says as an error: somebody must look, but mail must go on.
+func Open(ctx context.Context, dir string, log *slog.Logger) (*Spool, error) {
+	path := filepath.Join(dir, "spool.db")
+	db, err := durable.Open(ctx, path, migrations)
+	if errors.Is(err, durable.ErrCorrupt) {
+		aside, moveErr := setAside(path)
+		if moveErr != nil {
+			return nil, fmt.Errorf("open spool: %w", errors.Join(err, moveErr))
+		}
+		log.Error("the spool is damaged and was set aside; a new one begins", "file", aside, "err", err)
+		db, err = durable.Open(ctx, path, migrations)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	return &Spool{db: db, dir: dir}, nil
+}
+
+// setAside renames a database file and what belongs to it.
+func setAside(path string) (string, error) {
+	aside := fmt.Sprintf("%s.damaged-%d", path, time.Now().UnixNano())
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("set damaged spool aside: %w", err)
+		}
+	}
+	return aside, nil
+}
+
+// Close closes the spool.
+func (s *Spool) Close() error { return s.db.Close() }
+
+// Buffer returns a buffer for an incoming message of up to limit octets.
+func (s *Spool) Buffer(limit int64) *durable.Buffer { return durable.NewBuffer(s.dir, 0, limit) }
+
+// NewID makes a queue id: twelve hexadecimal digits that nobody can guess.
+func NewID() string {
+	var b [6]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	return strings.ToUpper(hex.EncodeToString(b[:]))
+}
+
+// Add stores a message with its recipients; it is durable when Add returns.
+// Recipients count one attempt as begun, so their Next is the time of the
+// second.
+func (s *Spool) Add(ctx context.Context, e *Entry, body io.Reader) error {
+	err := s.db.Write(ctx, func(tx *durable.Tx) error { return insert(tx, e, body) })
+	if err != nil {
+		return fmt.Errorf("add to spool: %w", err)
+	}
+	return nil
+}
+
+func insert(tx *durable.Tx, e *Entry, body io.Reader) error {
+	var err error
+	if e.body, e.Size, err = durable.WriteBlob(tx, body); err != nil {
+		return err
+	}
+	m := &e.Message
+	err = tx.Exec(`INSERT INTO message(id, arrived, sender, size, body, ret, envid, eightbit, utf8, message_id)
+		VALUES(?,?,?,?,?,?,?,?,?,?)`, m.ID, m.Arrived, m.From.String(), m.Size, m.body, m.Ret, m.EnvID, m.EightBit, m.UTF8, m.MessageID)
+	if err != nil {
+		return err
+	}
+	for i := range e.Rcpts {
+		r := &e.Rcpts[i]
+		r.N, r.Attempts = i, 1
+		err := tx.Exec(`INSERT INTO recipient(message, n, address, domain, notify, orcpt, attempts, next, reply, noticed)
+			VALUES(?,?,?,?,?,?,?,?,'',0)`, m.ID, r.N, r.To.String(), r.To.Domain, r.Notify, r.ORcpt, r.Attempts, r.Next)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Begin notes that attempt number n for the recipients of one domain is about
+// to be made, and when the next one will be if nothing is heard of this one.
+func (s *Spool) Begin(ctx context.Context, id, domain string, n int, next time.Time) error {
+	err := s.db.Write(ctx, func(tx *durable.Tx) error {
+		return tx.Exec("UPDATE recipient SET attempts=?, next=? WHERE message=? AND domain=?", n, next, id, domain)
+	})
+	if err != nil {
+		return fmt.Errorf("begin attempt: %w", err)
+	}
+	return nil
+}
+
+// Report is a message about a message, to be queued by Settle.
+type Report struct {
+	Entry *Entry
+	Body  io.Reader
+}
+
+// Outcome is what an attempt has changed.
+type Outcome struct {
+	ID      string
+	Done    []int       // recipients that nobody owes anything any more
+	Waiting []Recipient // N, Next, Reply, Noticed are stored
+	Reports []Report
+}
+
+// Settle stores the outcome of an attempt. removed reports that no recipient
+// is left and the message is gone.
+func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error) {
+	err = s.db.Write(ctx, func(tx *durable.Tx) error {
+		for _, r := range o.Reports {
+			if err := insert(tx, r.Entry, r.Body); err != nil {
+				return err
+			}
+		}
+		for _, n := range o.Done {
+			if err := tx.Exec("DELETE FROM recipient WHERE message=? AND n=?", o.ID, n); err != nil {
+				return err
+			}
+		}
+		for _, r := range o.Waiting {
+			err := tx.Exec("UPDATE recipient SET next=?, reply=?, noticed=? WHERE message=? AND n=?", r.Next, r.Reply, r.Noticed, o.ID, r.N)
+			if err != nil {
+				return err
+			}
+		}
+		if len(o.Done) > 0 {
+			removed, err = removeIfDone(tx, o.ID)
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("settle attempt: %w", err)
+	}
+	return removed, nil
+}
+
+func removeIfDone(tx *durable.Tx, id string) (bool, error) {
+	var body int64
+	err := tx.QueryRow("SELECT body FROM message WHERE id=? AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=?)", id, id).Scan(&body)
+	if errors.Is(err, durable.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := durable.DeleteBlob(tx, body); err != nil && !errors.Is(err, durable.ErrNotFound) {
+		return false, err
+	}
+	return true, tx.Exec("DELETE FROM message WHERE id=?", id)
+}
+
+// Quarantine keeps a message from being tried until somebody has looked at it.
+func (s *Spool) Quarantine(ctx context.Context, id, reason string) error {
+	err := s.db.Write(ctx, func(tx *durable.Tx) error {
+		return tx.Exec("UPDATE message SET quarantined=? WHERE id=?", reason, id)
+	})
+	if err != nil {
+		return fmt.Errorf("quarantine: %w", err)
+	}
+	return nil
+}

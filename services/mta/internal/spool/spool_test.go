@@ -1,0 +1,232 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"correio/services/internal/durable"
+	"correio/services/internal/mailaddr"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func open(t testing.TB, dir string) *Spool {
+	t.Helper()
+	s, err := Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func address(t testing.TB, s string) mailaddr.Address {
+	t.Helper()
+	a, err := parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func entry(t testing.TB, id, from string, to ...string) *Entry {
+	e := &Entry{Message: Message{ID: id, Arrived: noon, From: address(t, from), MessageID: id + "@aurora.test", Ret: "HDRS", EnvID: "e", EightBit: true}}
+	for _, a := range to {
+		e.Rcpts = append(e.Rcpts, Recipient{To: address(t, a), Next: noon.Add(5 * time.Second), Notify: "FAILURE", ORcpt: "rfc822;x"})
+	}
+	return e
+}
+
+func add(t testing.TB, s *Spool, e *Entry, body string) {
+	t.Helper()
+	if err := s.Add(t.Context(), e, strings.NewReader(body)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEntryComesBackAsItWentIn(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	want := entry(t, "A1", "ana@aurora.test", `"x y"@boreal.test`, "bruno@boreal.test", "caio@cedro.test")
+	body := strings.Repeat("linha\r\n", 30_000)
+	add(t, s, want, body)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	got, err := s.Entry(t.Context(), "A1", "boreal.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Rcpts = want.Rcpts[:2]
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(Message{})); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	b, err := s.Body(t.Context(), got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := io.ReadAll(b)
+	if err != nil || string(read) != body {
+		t.Errorf("body of %d octets, %v", len(read), err)
+	}
+}
+
+func TestMessageGoesWithItsLastRecipient(t *testing.T) {
+	s := open(t, t.TempDir())
+	add(t, s, entry(t, "A1", "ana@aurora.test", "a@x.test", "b@y.test"), "Oi\r\n")
+	for i, wantRemoved := range []bool{false, true} {
+		removed, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{i}})
+		if err != nil || removed != wantRemoved {
+			t.Fatalf("recipient %d: removed %t, %v", i, removed, err)
+		}
+	}
+	if _, err := s.Entry(t.Context(), "A1", "x.test"); !errors.Is(err, ErrGone) {
+		t.Errorf("got %v", err)
+	}
+	st, err := s.Stats(t.Context())
+	if err != nil || st != (Stats{}) {
+		t.Errorf("%+v, %v", st, err)
+	}
+	var chunks int
+	err = s.db.Read(t.Context(), func(tx *durable.Tx) error {
+		return tx.QueryRow("SELECT COUNT(*) FROM durable_chunk").Scan(&chunks)
+	})
+	if err != nil || chunks != 0 {
+		t.Errorf("%d chunks are left, %v", chunks, err)
+	}
+}
+
+func TestReportReplacesItsRecipientInOneStep(t *testing.T) {
+	s := open(t, t.TempDir())
+	add(t, s, entry(t, "A1", "ana@aurora.test", "a@x.test"), "Oi\r\n")
+	o := Outcome{ID: "A1", Done: []int{0}, Reports: []Report{{entry(t, "B1", "", "ana@aurora.test"), brokenReader{}}}}
+	if _, err := s.Settle(t.Context(), o); err == nil {
+		t.Fatal("a report that cannot be read was stored")
+	}
+	if _, err := s.Entry(t.Context(), "A1", "x.test"); err != nil {
+		t.Fatalf("the recipient is gone without its report: %v", err)
+	}
+	o.Reports[0].Body = strings.NewReader("report\r\n")
+	if removed, err := s.Settle(t.Context(), o); err != nil || !removed {
+		t.Fatalf("%t, %v", removed, err)
+	}
+	e, err := s.Entry(t.Context(), "B1", "aurora.test")
+	if err != nil || !e.From.Null() || e.Size != 8 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("disk on fire") }
+
+func TestWhatANodeGoesOnWith(t *testing.T) {
+	s := open(t, t.TempDir())
+	add(t, s, entry(t, "A1", "ana@aurora.test", "a@x.test", "b@x.test", "c@y.test"), "Oi\r\n")
+	add(t, s, entry(t, "A2", "ana@aurora.test", "a@x.test"), "Oi\r\n")
+	add(t, s, entry(t, "A3", "ana@aurora.test", "a@x.test"), "Oi\r\n")
+	later := noon.Add(time.Hour)
+	if err := s.Begin(t.Context(), "A1", "y.test", 2, later); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Settle(t.Context(), Outcome{ID: "A2", Waiting: []Recipient{{N: 0, Next: later, Reply: "450 busy", Noticed: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Quarantine(t.Context(), "A3", "why not"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Waiting(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Due{
+		{"A1", "x.test", noon.Add(5 * time.Second), true}, // died in its first attempt
+		{"A1", "y.test", later, false},                    // died in its second
+		{"A2", "x.test", later, false},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestUnreadableEntriesSaySo(t *testing.T) {
+	s := open(t, t.TempDir())
+	for id, damage := range map[string]string{
+		"A1": "UPDATE message SET sender='not an address' WHERE id='A1'",
+		"A2": "UPDATE recipient SET address='' WHERE message='A2'",
+		"A3": "UPDATE recipient SET address='<<' WHERE message='A3'",
+	} {
+		add(t, s, entry(t, id, "ana@aurora.test", "a@x.test"), "Oi\r\n")
+		if err := s.db.Write(t.Context(), func(tx *durable.Tx) error { return tx.Exec(damage) }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Entry(t.Context(), id, "x.test"); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%s: got %v", damage, err)
+		}
+	}
+	e := entry(t, "A4", "ana@aurora.test", "a@x.test")
+	add(t, s, e, "Oi\r\n")
+	if err := s.db.Write(t.Context(), func(tx *durable.Tx) error { return durable.DeleteBlob(tx, e.body) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Body(t.Context(), e); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("missing body: got %v", err)
+	}
+}
+
+func TestDamagedDatabaseIsSetAside(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "spool.db"), []byte(strings.Repeat("not a database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir)
+	add(t, s, entry(t, "A1", "ana@aurora.test", "a@x.test"), "Oi\r\n")
+	aside, err := filepath.Glob(filepath.Join(dir, "spool.db.damaged-*"))
+	if err != nil || len(aside) != 1 {
+		t.Errorf("%v, %v", aside, err)
+	}
+}
+
+func TestListShowsWhatPeopleAskFor(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i := range 3 {
+		e := entry(t, fmt.Sprint("A", i), "ana@aurora.test", "a@x.test", "b@y.test")
+		e.Arrived = noon.Add(time.Duration(-i) * time.Hour)
+		add(t, s, e, "Oi\r\n")
+	}
+	if _, err := s.Settle(t.Context(), Outcome{ID: "A2", Waiting: []Recipient{{N: 1, Next: noon.Add(time.Minute), Reply: "450 busy"}}}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List(t.Context(), 2)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	l := list[0]
+	if l.ID != "A2" || l.Reply != "450 busy" || l.Next != noon.Add(5*time.Second) || len(l.To) != 2 || l.Size != 4 || l.Attempts != 1 {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id := NewID()
+		if len(id) < 10 || strings.Trim(id, "0123456789ABCDEF") != "" || seen[id] {
+			t.Fatalf("%q", id)
+		}
+		seen[id] = true
+	}
+}

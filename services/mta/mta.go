@@ -1,0 +1,295 @@
+package mta
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"correio/services/internal/durable"
+	"correio/services/internal/event"
+	"correio/services/internal/node"
+	"correio/services/internal/smtpc"
+	"correio/services/internal/smtpd"
+	"correio/services/mta/internal/deliver"
+	"correio/services/mta/internal/metrics"
+	"correio/services/mta/internal/policy"
+	"correio/services/mta/internal/queue"
+	"correio/services/mta/internal/schedule"
+	"correio/services/mta/internal/spool"
+)
+
+// Node is an MTA. It implements node.Service.
+type Node struct {
+	env       *node.Env
+	policy    schedule.Policy
+	spool     *spool.Spool
+	deliverer *deliver.Deliverer
+	queue     *queue.Queue
+	metrics   *metrics.Metrics
+	doors     []door
+	disk      disk
+	grey      *policy.Greylist // one for all ports
+	ready     atomic.Bool
+}
+
+// door is one port with the server behind it.
+type door struct {
+	port   uint16
+	server *smtpd.Server
+}
+
+// New opens the spool of a node and prepares its servers; nothing is bound.
+func New(env *node.Env) (*Node, error) { return newNode(env, tuning{}) }
+
+// tuning is what tests change; its zero values mean the defaults.
+type tuning struct {
+	timeouts smtpc.Timeouts
+	connect  time.Duration
+	patience time.Duration
+	trouble  time.Duration
+}
+
+func newNode(env *node.Env, tune tuning) (*Node, error) {
+	n := &Node{env: env, policy: schedule.Default(), disk: disk{dir: env.State}, grey: policy.NewGreylist(env.Speed)}
+	var err error
+	if n.metrics, err = metrics.New(env.Metrics); err != nil {
+		return nil, fmt.Errorf("mta metrics: %w", err)
+	}
+	if n.doors, err = n.makeDoors(); err != nil {
+		return nil, fmt.Errorf("mta servers: %w", err)
+	}
+	if n.spool, err = spool.Open(context.Background(), env.State, env.Log); err != nil {
+		return nil, err
+	}
+	if err := metrics.RegisterQueue(env.Metrics, n.queueSize); err != nil {
+		return nil, errors.Join(fmt.Errorf("mta metrics: %w", err), n.spool.Close())
+	}
+	n.deliverer = deliver.New(deliver.Config{
+		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics, Enqueue: n.enqueue,
+		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
+	})
+	n.queue = queue.New(queue.Config{Attempt: n.deliverer.Attempt})
+	return n, nil
+}
+
+// hint589 is said on the port that a teaching deck misprints.
+const hint589 = "ESMTP Correio; the port for submission is 587, not 589 (RFC 6409)"
+
+// makeDoors prepares one server for each port.
+func (n *Node) makeDoors() ([]door, error) {
+	kinds := []struct {
+		port     uint16
+		proto    smtpd.Protocol
+		greeting string
+	}{
+		{25, smtpd.SMTP, ""},
+		{587, smtpd.Submission, "ESMTP Correio submission"},
+		{465, smtpd.Submissions, "ESMTP Correio submission"},
+		{589, smtpd.Submission, hint589},
+	}
+	var doors []door
+	for _, k := range kinds {
+		if n.env.Cert == nil && k.proto != smtpd.SMTP {
+			n.env.Log.Warn("no certificate, so no submission", "port", k.port)
+			continue
+		}
+		server, err := smtpd.New(n.serverConfig(k.proto, k.greeting))
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door{k.port, server})
+	}
+	return doors, nil
+}
+
+func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config {
+	limits := n.env.Org.Limits.Defaults()
+	cfg := smtpd.Config{
+		Hostname: n.env.Host.Name,
+		Greeting: greeting,
+		Proto:    proto,
+		Limits: smtpd.Limits{
+			MessageSize: limits.MessageSize, Recipients: limits.Recipients,
+			Connections: limits.Connections, PerClient: limits.PerClient,
+		},
+		Events: n.env.Events,
+		Log:    n.env.Log,
+	}
+	if n.env.Cert != nil {
+		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{*n.env.Cert}, MinVersion: tls.VersionTLS12}
+	}
+	if proto != smtpd.SMTP {
+		cfg.AuthMechanisms = []string{"PLAIN", "LOGIN"}
+		cfg.RequireAuth, cfg.RequireTLSForAuth = true, true
+	}
+	cfg.Backend = policy.New(policy.Config{
+		Org: n.env.Org, Host: n.env.Host, Submission: proto != smtpd.SMTP,
+		Ask:      n.ask,
+		Buffer:   func(limit int64) *durable.Buffer { return n.spool.Buffer(limit) },
+		Accept:   n.accept,
+		Free:     n.disk.free,
+		Rejected: func(reason string) { n.metrics.Rejected.WithLabelValues(reason).Inc() },
+		Wait:     n.firstWait,
+		Grey:     n.grey,
+		Speed:    n.env.Speed,
+		Log:      n.env.Log,
+	})
+	return cfg
+}
+
+// firstWait is how long after the first attempt the second one comes.
+func (n *Node) firstWait() time.Duration {
+	wait, _ := n.policy.Wait(1, 0, rand.Float64())
+	return n.env.Speed.Real(wait)
+}
+
+// accept makes a message durable and starts its delivery.
+func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
+	if err := n.spool.Add(ctx, a.Entry, a.Body); err != nil {
+		return err
+	}
+	e := a.Entry
+	n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
+	n.env.Events.Append(event.Record{
+		Kind: event.KindQueue, Conn: a.Peer.Conn, Queue: e.ID, Message: e.MessageID, Text: event.Accepted,
+		Meta: event.M(event.From, e.From.Path(), event.To, addresses(e), event.Size, strconv.FormatInt(e.Size, 10),
+			event.Client, a.Client, event.Original, originals(e, a.Original)),
+	})
+	n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
+	n.enqueue(e)
+	return nil
+}
+
+// enqueue starts a new entry: one job for each domain.
+func (n *Node) enqueue(e *spool.Entry) {
+	now := time.Now()
+	seen := map[string]bool{}
+	var jobs []queue.Job
+	for _, r := range e.Rcpts {
+		if !seen[r.To.Domain] {
+			seen[r.To.Domain] = true
+			jobs = append(jobs, queue.Job{ID: e.ID, Domain: r.To.Domain, Due: now, Carry: e})
+		}
+	}
+	n.queue.Add(jobs...)
+}
+
+// resume goes on with what a previous run left. A first attempt that it died
+// in is made again at once.
+func (n *Node) resume(ctx context.Context) error {
+	list, err := n.spool.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	jobs := make([]queue.Job, len(list))
+	for i, d := range list {
+		jobs[i] = queue.Job{ID: d.ID, Domain: d.Domain, Due: d.Next}
+		if d.Interrupted {
+			jobs[i].Due = time.Time{}
+		}
+	}
+	n.queue.Add(jobs...)
+	if len(jobs) > 0 {
+		n.env.Log.Info("going on with the queue", "jobs", len(jobs))
+	}
+	return nil
+}
+
+// Ready implements node.Service.
+func (n *Node) Ready() error {
+	if !n.ready.Load() {
+		return node.ErrStarting
+	}
+	return nil
+}
+
+// Run implements node.Service. A node runs once: when Run returns, its spool is
+// closed.
+func (n *Node) Run(ctx context.Context) (err error) {
+	n.nodeEvent(event.Starting)
+	defer func() { err = errors.Join(err, n.spool.Close()) }()
+	listeners, err := n.bind(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.resume(ctx); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	n.ready.Store(true)
+	n.nodeEvent(event.Ready)
+	err = n.serve(ctx, listeners)
+	n.ready.Store(false)
+	return err
+}
+
+// bound is a listener with the server for it.
+type bound struct {
+	ln     net.Listener
+	server *smtpd.Server
+}
+
+// bind opens every port on every address, or none.
+func (n *Node) bind(ctx context.Context) ([]bound, error) {
+	var list []bound
+	for _, d := range n.doors {
+		for _, addr := range n.env.Addrs() {
+			ln, err := n.env.Net.Listen(ctx, netip.AddrPortFrom(addr, d.port))
+			if err != nil {
+				closeAll(list)
+				return nil, fmt.Errorf("listen: %w", err)
+			}
+			list = append(list, bound{ln, d.server})
+		}
+	}
+	return list, nil
+}
+
+func closeAll(list []bound) {
+	for _, b := range list {
+		b.ln.Close()
+	}
+}
+
+// serve runs the servers and the queue. First the servers stop, then the
+// queue: what was accepted last may still be tried once.
+func (n *Node) serve(ctx context.Context, list []bound) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
+	var delivery, servers sync.WaitGroup
+	delivery.Go(func() { n.queue.Run(delivering) })
+	failures := make(chan error, len(list))
+	for _, b := range list {
+		servers.Go(func() {
+			if err := b.server.Serve(ctx, b.ln); err != nil {
+				failures <- err
+				stop() // one door lost: stop the node, so that somebody notices
+			}
+		})
+	}
+	<-ctx.Done()
+	n.nodeEvent(event.Stopping)
+	servers.Wait()
+	stopDelivering()
+	delivery.Wait()
+	n.deliverer.Close()
+	close(failures)
+	var errs []error
+	for err := range failures {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) nodeEvent(text string) {
+	n.env.Events.Append(event.Record{Kind: event.KindNode, Text: text})
+}

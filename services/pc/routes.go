@@ -1,0 +1,212 @@
+package pc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"correio/services/internal/control"
+	"correio/services/internal/lab"
+	"correio/services/internal/mailaddr"
+	"correio/services/pc/internal/mua"
+)
+
+const (
+	maxRequest    = 96 << 20 // octets of a request: the largest message in base64, and the rest
+	maxRecipients = 1000
+	// maxDialogue bounds one submission, and one fetch.
+	maxDialogue = 10 * time.Minute
+)
+
+// SendRequest is the body of POST /send.
+type SendRequest struct {
+	From    string   `json:"from"`
+	To      []string `json:"to"`
+	Subject string   `json:"subject"`
+	Body    string   `json:"body"`
+	EML     []byte   `json:"eml"` // the whole message; Subject and Body are not used then
+	// User and Password log in as somebody else than From.
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
+// FetchRequest is the body of POST /fetch.
+type FetchRequest struct {
+	User     string       `json:"user"`     // name or address of one of the organisation's people
+	Password string       `json:"password"` // "" for their own
+	TLS      mua.Security `json:"tls"`      // "" means none
+	Keep     bool         `json:"keep"`
+	UIDL     string       `json:"uidl"` // only that message
+}
+
+func (n *Node) send(w http.ResponseWriter, r *http.Request) {
+	m, user, err := n.submission(w, r)
+	if err != nil {
+		control.WriteError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	server, err := n.submissionServer()
+	if err != nil {
+		control.WriteError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxDialogue)
+	defer cancel()
+	control.WriteJSON(w, http.StatusOK, n.agent.Submit(ctx, server, user, m))
+}
+
+// submission reads from a request what to send and who sends it.
+func (n *Node) submission(w http.ResponseWriter, r *http.Request) (m mua.Mail, user mua.User, err error) {
+	var req SendRequest
+	if err = decode(w, r, &req); err != nil {
+		return m, user, err
+	}
+	if m, err = req.mail(); err != nil {
+		return m, user, err
+	}
+	user, err = n.sender(req, m.Letter.From)
+	return m, user, err
+}
+
+// decode reads the JSON body of a request.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	return nil
+}
+
+// mail reads the addresses of a request.
+func (req SendRequest) mail() (mua.Mail, error) {
+	m := mua.Mail{Letter: mua.Letter{Subject: req.Subject, Body: req.Body}, EML: req.EML}
+	var err error
+	if m.Letter.From, err = mailaddr.Parse(req.From); err != nil {
+		return m, fmt.Errorf("from %q: %w", req.From, err)
+	}
+	switch {
+	case len(req.To) == 0:
+		return m, errors.New("to: nobody")
+	case len(req.To) > maxRecipients:
+		return m, fmt.Errorf("to: more than %d recipients", maxRecipients)
+	}
+	for _, s := range req.To {
+		to, err := mailaddr.Parse(s)
+		if err != nil {
+			return m, fmt.Errorf("to %q: %w", s, err)
+		}
+		m.Letter.To = append(m.Letter.To, to)
+	}
+	return m, nil
+}
+
+// sender is who logs in to send: the person whom the address means, unless the
+// request names another.
+func (n *Node) sender(req SendRequest, from mailaddr.Address) (mua.User, error) {
+	if req.User != "" {
+		return n.user(req.User, req.Password)
+	}
+	if !n.env.Org.Local(from.Domain) {
+		return mua.User{}, fmt.Errorf("from %q: not an address of %s", req.From, n.env.Org.Domain)
+	}
+	return n.user(from.Local, req.Password)
+}
+
+// user is who logs in as name, with the person's own password unless another
+// is given.
+func (n *Node) user(name, password string) (mua.User, error) {
+	if strings.ContainsFunc(name+password, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return mua.User{}, errors.New("user: control characters in name or password")
+	}
+	if password != "" {
+		return mua.User{Name: name, Password: password}, nil
+	}
+	local, domain, full := strings.Cut(name, "@")
+	p, ok := n.env.Org.Person(local)
+	if !ok || full && !n.env.Org.Local(domain) {
+		return mua.User{}, fmt.Errorf("user %q: nobody at %s", name, n.env.Org.Domain)
+	}
+	if !strings.EqualFold(p.Name, local) {
+		name = p.Name // an alias has no password of its own
+	}
+	return mua.User{Name: name, Password: p.Password}, nil
+}
+
+// submissionServer is the organisation's first MTA that is not only a backup.
+func (n *Node) submissionServer() (mua.Server, error) {
+	for _, h := range n.env.Org.ByRole(lab.RoleMTA) {
+		if !h.Backup {
+			return mua.Server{Name: h.Name, Addr: n.env.AddrOf(h)}, nil
+		}
+	}
+	return mua.Server{}, fmt.Errorf("%s has no MTA to submit to", n.env.Org.Title)
+}
+
+func (n *Node) fetch(w http.ResponseWriter, r *http.Request) {
+	order, user, err := n.order(w, r)
+	if err != nil {
+		control.WriteError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	server, err := n.mailboxServer()
+	if err != nil {
+		control.WriteError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxDialogue)
+	defer cancel()
+	control.WriteJSON(w, http.StatusOK, n.agent.Fetch(ctx, server, user, order))
+}
+
+// order reads from a request what to fetch and whose it is.
+func (n *Node) order(w http.ResponseWriter, r *http.Request) (o mua.Order, user mua.User, err error) {
+	var req FetchRequest
+	if err = decode(w, r, &req); err != nil {
+		return o, user, err
+	}
+	if err = req.check(); err != nil {
+		return o, user, err
+	}
+	user, err = n.user(req.User, req.Password)
+	return mua.Order{Security: req.TLS, Keep: req.Keep, UID: req.UIDL}, user, err
+}
+
+func (req *FetchRequest) check() error {
+	switch req.TLS {
+	case "":
+		req.TLS = mua.InClear
+	case mua.InClear, mua.STARTTLS, mua.TLS:
+	default:
+		return fmt.Errorf("tls %q: want none, starttls or tls", req.TLS)
+	}
+	if req.User == "" {
+		return errors.New("user: nobody")
+	}
+	return nil
+}
+
+func (n *Node) mailboxServer() (mua.Server, error) {
+	for _, h := range n.env.Org.ByRole(lab.RoleMDA) {
+		return mua.Server{Name: h.Name, Addr: n.env.AddrOf(h)}, nil
+	}
+	return mua.Server{}, fmt.Errorf("%s has no MDA to fetch from", n.env.Org.Title)
+}
+
+// PeopleAnswer is the answer of GET /people: names to log in by, in the order of
+// org.yaml. Passwords stay here.
+type PeopleAnswer struct {
+	People []string `json:"people"`
+}
+
+func (n *Node) people(w http.ResponseWriter, _ *http.Request) {
+	answer := PeopleAnswer{People: []string{}}
+	for _, p := range n.env.Org.People {
+		answer.People = append(answer.People, p.Name)
+	}
+	control.WriteJSON(w, http.StatusOK, answer)
+}
