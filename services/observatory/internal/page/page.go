@@ -1,0 +1,237 @@
+// Package page is the observatory's page for people: the nodes and how they
+// are, the last messages with their journeys, and the last records.
+//
+// Everything is written by the server, complete without scripts; live.js then
+// adds what comes in. What nodes and messages say is untrusted: it reaches the
+// page through html/template alone, and the script sets it as text alone. All
+// files are embedded; nothing is loaded from elsewhere.
+package page
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"correio/services/internal/event"
+	"correio/services/internal/journey"
+	"correio/services/internal/lab"
+	"correio/services/internal/text"
+	"correio/services/observatory/internal/collect"
+	"correio/services/observatory/internal/history"
+)
+
+const (
+	maxMessages = 50
+	maxEvents   = 100
+	maxCell     = 300 // runes of one cell of the events table
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// Config is what the page shows.
+type Config struct {
+	Lab            *lab.Lab
+	Version, Speed string
+	Nodes          func() []collect.Status
+	History        *history.History
+	Log            *slog.Logger
+}
+
+type page struct {
+	Config
+	templates *template.Template
+	assets    assets
+}
+
+// Register puts the page's handlers on mux.
+func Register(mux *http.ServeMux, cfg Config) error {
+	files, err := loadAssets()
+	if err != nil {
+		return err
+	}
+	p := &page{Config: cfg, assets: files}
+	p.templates, err = template.New("").Funcs(template.FuncMap{
+		"say": say, "asset": files.url, "clock": clockTime, "shape": shape, "cell": cell, "details": details, "mark": newMark,
+		"link": func(id string) string { return "/m/" + url.PathEscape(id) },
+		"api":  func(id string) string { return "/api/v1/journeys/" + url.PathEscape(id) },
+		"join": strings.Join,
+	}).ParseFS(templateFiles, "templates/*.html")
+	if err != nil {
+		return fmt.Errorf("parse templates: %w", err)
+	}
+	mux.HandleFunc("GET /{$}", p.home)
+	mux.HandleFunc("GET /m/{id...}", p.message)
+	mux.HandleFunc("GET /assets/{name}", p.assets.serve)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		p.render(w, r, http.StatusNotFound, "missing.html", missingView{frame: p.frame(w, r), Text: txtNoPage})
+	})
+	return nil
+}
+
+// frame is what every page has around it.
+type frame struct {
+	Title          string
+	Lang           text.Lang
+	Lab            string
+	Version, Speed string
+	Path           string
+	// Live tells the script where to go on: the id of the newest record shown.
+	Live string
+}
+
+func (p *page) frame(w http.ResponseWriter, r *http.Request) frame {
+	return frame{Title: p.Lab.Name, Lang: choose(w, r), Lab: p.Lab.Name, Version: p.Version, Speed: p.Speed, Path: r.URL.EscapedPath()}
+}
+
+type homeView struct {
+	frame
+	Sites    []site
+	States   []collect.State
+	Messages []journey.Summary
+	Events   []event.Record // newest first
+}
+
+// site is the nodes of one site.
+type site struct {
+	Title, Domain string
+	Nodes         []collect.Status
+}
+
+func (p *page) home(w http.ResponseWriter, r *http.Request) {
+	v := homeView{frame: p.frame(w, r), Sites: p.sites(), States: collect.States}
+	err := p.History.Read(r.Context(), func(all event.Batch) {
+		v.Messages = journey.List(all.Records, maxMessages)
+		for i := len(all.Records) - 1; i >= 0 && len(v.Events) < maxEvents; i-- {
+			v.Events = append(v.Events, all.Records[i])
+		}
+		v.Live = fmt.Sprintf("%s:%d", p.History.Log().Boot(), all.Last)
+	})
+	if err != nil {
+		return // nobody listens any more
+	}
+	p.render(w, r, http.StatusOK, "home.html", v)
+}
+
+// sites groups the nodes as the lab does.
+func (p *page) sites() []site {
+	status := map[string]collect.Status{}
+	for _, s := range p.Nodes() {
+		status[s.Name] = s
+	}
+	list := make([]site, 0, len(p.Lab.Orgs))
+	for _, org := range p.Lab.Orgs {
+		s := site{Title: org.Title, Domain: org.Domain}
+		for _, h := range org.Hosts {
+			s.Nodes = append(s.Nodes, status[h.Name])
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+type messageView struct {
+	frame
+	Journey journey.Journey
+	Text    string
+	Open    bool // it is not over yet
+}
+
+type missingView struct {
+	frame
+	Text text.Text
+}
+
+func (p *page) message(w http.ResponseWriter, r *http.Request) {
+	f := p.frame(w, r)
+	j, ok, err := p.History.Find(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return // nobody listens any more
+	}
+	if !ok {
+		p.render(w, r, http.StatusNotFound, "missing.html", missingView{frame: f, Text: txtNoMessage})
+		return
+	}
+	var b strings.Builder
+	if err := journey.Render(&b, j, f.Lang, journey.Options{}); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	f.Title = cmp.Or(cell(j.Subject), cell(j.Message))
+	over := j.State == journey.Delivered || j.State == journey.Bounced
+	p.render(w, r, http.StatusOK, "message.html", messageView{frame: f, Journey: j, Text: b.String(), Open: !over})
+}
+
+func (p *page) render(w http.ResponseWriter, r *http.Request, status int, name string, view any) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, view); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Add("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // an error of the connection is the browser's to notice
+}
+
+func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p.Log.Error("page", "path", r.URL.Path, "err", err)
+	http.Error(w, "the page could not be written; the observatory's log says why", http.StatusInternalServerError)
+}
+
+// clockTime shows a time of day to the millisecond, in UTC as the script does.
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+
+// shape tells states apart without colour.
+func shape(s collect.State) string {
+	switch s {
+	case collect.Ready:
+		return "●"
+	case collect.NotReady:
+		return "◐"
+	case collect.Stopped:
+		return "■"
+	}
+	return "✕"
+}
+
+// mark is a state to be shown in a language.
+type mark struct {
+	Lang  text.Lang
+	State collect.State
+}
+
+func newMark(lang text.Lang, s collect.State) mark { return mark{lang, s} }
+
+// details shows what a record says: the line, or the word with its details.
+func details(r event.Record) string {
+	var b strings.Builder
+	if r.Dir != "" {
+		b.WriteString(string(r.Dir) + " ")
+	}
+	b.WriteString(r.Text)
+	for _, a := range r.Meta {
+		b.WriteString(" · " + a.Key + " " + a.Value)
+	}
+	return cell(b.String())
+}
+
+// cell cuts a text to what a table can show.
+func cell(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > maxCell {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
