@@ -1,0 +1,83 @@
+package client
+
+import (
+	"context"
+	"net/http"
+)
+
+// Message is what a workstation is asked to send.
+type Message struct {
+	From    string   `json:"from"`
+	To      []string `json:"to"`
+	Subject string   `json:"subject,omitempty"`
+	Body    string   `json:"body,omitempty"`
+	EML     []byte   `json:"eml,omitempty"` // the whole message; then Subject and Body are not used
+}
+
+// Line is one line of a dialogue: Dir is ">" for the workstation's, "<" for
+// the server's.
+type Line struct {
+	Dir      string `json:"dir"`
+	Text     string `json:"text"`
+	OffsetMS int64  `json:"offset_ms"`
+	TLS      bool   `json:"tls,omitempty"`
+}
+
+// Sent tells how a submission went. Step and Code are swaks-like: 2 connect,
+// 21 banner, 22 helo, 23 mail, 24 rcpt, 25 data, 26 after the final dot, 28
+// auth, 29 tls; 0 when all went well.
+type Sent struct {
+	OK        bool   `json:"ok"`
+	MessageID string `json:"message_id"`
+	QueueID   string `json:"queue_id"`
+	Code      int    `json:"code"`
+	Step      string `json:"step"`
+	Reply     string `json:"reply"`
+	Lines     []Line `json:"lines"`
+}
+
+// Send submits a message from a workstation.
+func (l *Lab) Send(ctx context.Context, workstation string, m Message) (Sent, error) {
+	var sent Sent
+	err := l.Control(ctx, workstation, http.MethodPost, "send", m, &sent)
+	return sent, err
+}
+
+// Fetch is what a workstation is asked to fetch by POP3.
+type Fetch struct {
+	User string `json:"user"`
+	TLS  string `json:"tls"` // none, starttls or tls
+	Keep bool   `json:"keep"`
+}
+
+// Fetched is what came.
+type Fetched struct {
+	OK       bool   `json:"ok"`
+	Step     string `json:"step"`
+	Reply    string `json:"reply"`
+	Messages []Mail `json:"messages"`
+	Lines    []Line `json:"lines"`
+}
+
+// Mail is one fetched message, octet for octet.
+type Mail struct {
+	UID  string `json:"uid"`
+	Size int64  `json:"size"`
+	EML  []byte `json:"eml"`
+}
+
+// Fetch reads a mailbox from a workstation.
+func (l *Lab) Fetch(ctx context.Context, workstation string, f Fetch) (Fetched, error) {
+	var got Fetched
+	err := l.Control(ctx, workstation, http.MethodPost, "fetch", f, &got)
+	return got, err
+}
+
+// People returns the names of those who work at a workstation.
+func (l *Lab) People(ctx context.Context, workstation string) ([]string, error) {
+	var answer struct {
+		People []string `json:"people"`
+	}
+	err := l.Control(ctx, workstation, http.MethodGet, "people", nil, &answer)
+	return answer.People, err
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"correio/services/correio/internal/client"
+	"correio/services/correio/internal/usage"
+	"correio/services/internal/mailaddr"
+)
+
+// maxMessage bounds the message that is read from a file, in octets.
+const maxMessage = 64 << 20
+
+func (a *app) sendCommand() *cobra.Command {
+	var m client.Message
+	var eml string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:     "send --from ADDRESS --to ADDRESS",
+		Short:   sendShort.In(a.lang),
+		Long:    sendLong.In(a.lang),
+		Example: sendExample,
+		Args:    usage.Args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, other := range []string{"subject", "body"} {
+				if err := usage.Exclusive(cmd, "eml", other); err != nil {
+					return err
+				}
+			}
+			if m.From == "" || len(m.To) == 0 {
+				return usage.Errorf(cmd, sendWantsBoth)
+			}
+			if eml != "" {
+				var err error
+				if m.EML, err = a.readInput(eml); err != nil {
+					return err
+				}
+			}
+			return a.send(cmd, m, verbose)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&m.From, "from", "", sendFromFlag.In(a.lang))
+	f.StringSliceVar(&m.To, "to", nil, sendToFlag.In(a.lang))
+	f.StringVar(&m.Subject, "subject", "", sendSubjectFlag.In(a.lang))
+	f.StringVar(&m.Body, "body", "", sendBodyFlag.In(a.lang))
+	f.StringVar(&eml, "eml", "", sendEMLFlag.In(a.lang))
+	f.BoolVarP(&verbose, "verbose", "v", false, verboseDialogueFlag.In(a.lang))
+	return cmd
+}
+
+func (a *app) send(cmd *cobra.Command, m client.Message, verbose bool) error {
+	lab, err := a.running(cmd)
+	if err != nil {
+		return err
+	}
+	workstation, err := a.workstationOf(cmd, lab, m.From)
+	if err != nil {
+		return err
+	}
+	sent, err := lab.Send(cmd.Context(), workstation, m)
+	if err != nil {
+		return err
+	}
+	if verbose {
+		a.dialogue(sent.Lines)
+	}
+	if a.json {
+		if err := a.data(sent); err != nil {
+			return err
+		}
+	} else if sent.OK {
+		fmt.Fprintf(a.stdout, "%s %s\n", sent.QueueID, sent.MessageID)
+	}
+	if sent.OK {
+		a.say(sendNext, cmp.Or(sent.MessageID, sent.QueueID))
+		return nil
+	}
+	a.say(sendFailed, sent.Code, sent.Step, sent.Reply)
+	return errReported
+}
+
+// dialogue prints lines as swaks does: arrows show who spoke.
+func (a *app) dialogue(lines []client.Line) {
+	for _, l := range lines {
+		mark := " "
+		if l.TLS {
+			mark = "~"
+		}
+		arrow := "<" + mark
+		if l.Dir == ">" {
+			arrow = mark + ">"
+		}
+		fmt.Fprintf(a.stderr, "%5d ms %s %s\n", l.OffsetMS, arrow, l.Text)
+	}
+}
+
+// readInput reads a file, or standard input for "-".
+func (a *app) readInput(name string) ([]byte, error) {
+	in := a.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxMessage+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > maxMessage {
+		return nil, fmt.Errorf("read %s: more than %d octets", name, maxMessage)
+	}
+	return data, nil
+}
+
+// workstationOf returns the workstation of the organisation of a mail address.
+func (a *app) workstationOf(cmd *cobra.Command, lab *client.Lab, address string) (string, error) {
+	addr, err := mailaddr.Parse(address)
+	if err != nil {
+		return "", usage.Errorf(cmd, notAnAddress, address, err)
+	}
+	return a.workstation(cmd.Context(), lab, addr.Domain)
+}
+
+// workstation returns the one in a domain.
+func (a *app) workstation(ctx context.Context, lab *client.Lab, domain string) (string, error) {
+	nodes, err := lab.Nodes(ctx)
+	if err != nil {
+		return "", err
+	}
+	var domains []string
+	for _, n := range nodes {
+		if n.Role != "pc" {
+			continue
+		}
+		_, own, _ := strings.Cut(n.Name, ".")
+		if strings.EqualFold(own, domain) {
+			return n.Name, nil
+		}
+		domains = append(domains, own)
+	}
+	return "", textError(noWorkstation, domain, strings.Join(domains, ", "))
+}
