@@ -5,7 +5,7 @@ import "testing"
 func TestFaultsOfYAML(t *testing.T) {
 	run(t, []faultCase{
 		{"unknown key", "aurora/org.yaml", "title: Aurora", "titel: Aurora", []string{
-			"aurora/org.yaml:1: unknown key \"titel\"; known here: title, domain, domains, relays, networks, resolver, hosts, people, aliases, elsewhere, limits",
+			"aurora/org.yaml:1: unknown key \"titel\"; known here: title, domain, domains, relays, networks, resolver, hosts, people, aliases, elsewhere, smtp, limits",
 			"aurora/org.yaml:1: \"title\" is missing",
 		}},
 		{"unknown key of a host", "boreal/org.yaml", "backup: true", "bakcup: true", []string{
@@ -190,6 +190,21 @@ func TestFaultsOfOneSite(t *testing.T) {
 		}},
 		{"limit out of range", "boreal/org.yaml", "message-size: 1048576", "message-size: 10", []string{
 			"boreal/org.yaml:33: \"message-size\" is 10; it must be from 1024 to 1073741824",
+		}},
+		{"idle out of range", "boreal/org.yaml", "message-size: 1048576", "idle: 2h", []string{
+			"boreal/org.yaml:33: \"idle\" is 2h0m0s; it must be from 1s to 1h0m0s",
+		}},
+		{"idle without a unit", "boreal/org.yaml", "message-size: 1048576", "idle: 300", []string{
+			"boreal/org.yaml:33: \"idle\" must be a time such as 90s or 5m, not \"300\"",
+		}},
+		{"BINARYMIME alone", "boreal/org.yaml", "limits:", "smtp: {binarymime: true}\nlimits:", []string{
+			"boreal/org.yaml:33: BINARYMIME cannot do without CHUNKING (RFC 3030): set \"chunking\" as well",
+		}},
+		{"unknown mechanism", "boreal/org.yaml", "limits:", "smtp: {auth: [PLAIN, NTLM]}\nlimits:", []string{
+			"boreal/org.yaml:33: \"NTLM\" is none of PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256",
+		}},
+		{"unknown line ends", "boreal/org.yaml", "limits:", "smtp: {line-ends: unix}\nlimits:", []string{
+			"boreal/org.yaml:33: \"unix\" is none of refuse, normalise, trust",
 		}},
 		{"alias to nobody", "aurora/org.yaml", "postmaster: alice", "postmaster: alicia", []string{
 			"aurora/org.yaml:35: the alias postmaster is for alicia, who is not among the people",

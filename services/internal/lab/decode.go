@@ -90,6 +90,7 @@ var (
 	textBool      = text.New("true or false", "true ou false")
 	textAddr      = text.New("an IP address", "um endereço IP")
 	textPrefix    = text.New("a network such as 198.18.0.0/16", "uma rede como 198.18.0.0/16")
+	textTime      = text.New("a time such as 90s or 5m", "um tempo como 90s ou 5m")
 	textKeyName   = text.New("a key", "uma chave")
 	textNoValue   = text.New("nothing", "nada")
 	textThis      = text.New("the file", "o arquivo")
@@ -190,7 +191,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, name text.Text, args ...a
 		return
 	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		d.address(n, u, v, name, args...)
+		d.text(n, u, v, name, args...)
 		return
 	}
 	switch v.Kind() {
@@ -205,10 +206,14 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, name text.Text, args ...a
 	}
 }
 
-func (d *decoder) address(n *yaml.Node, u encoding.TextUnmarshaler, v reflect.Value, name text.Text, args ...any) {
+// text fills what reads itself: an address, a network, a time.
+func (d *decoder) text(n *yaml.Node, u encoding.TextUnmarshaler, v reflect.Value, name text.Text, args ...any) {
 	kind := textAddr
-	if v.Type() == reflect.TypeFor[netip.Prefix]() {
+	switch v.Type() {
+	case reflect.TypeFor[netip.Prefix]():
 		kind = textPrefix
+	case reflect.TypeFor[Duration]():
+		kind = textTime
 	}
 	if n.Kind != yaml.ScalarNode || isNull(n) || n.Value == "" || u.UnmarshalText([]byte(n.Value)) != nil {
 		d.want(n, name, kind, args...)

@@ -27,6 +27,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Role is what a node does.
@@ -94,7 +95,63 @@ type Org struct {
 	// Elsewhere is an address at another organisation: where the reserved local
 	// part "mudou" has moved to, and "encaminha" is forwarded to.
 	Elsewhere string `yaml:"elsewhere,omitempty"`
+	SMTP      SMTP   `yaml:"smtp,omitempty"`
 	Limits    Limits `yaml:"limits,omitempty"`
+}
+
+// SMTP is how a site's servers speak SMTP. The zero value is what the lab
+// teaches as right; the rest shows what else there is.
+type SMTP struct {
+	Chunking   bool `yaml:"chunking,omitempty"`   // offer CHUNKING (RFC 3030)
+	BinaryMIME bool `yaml:"binarymime,omitempty"` // offer BINARYMIME as well
+	// Auth are the SASL mechanisms of submission, in the order to offer them;
+	// without any, AuthMechanisms.
+	Auth []string `yaml:"auth,omitempty"`
+	// AuthWithoutTLS lets people send passwords in clear, to see how they look
+	// on the wire. RFC 4954 §4 forbids it for a reason.
+	AuthWithoutTLS bool     `yaml:"auth-without-tls,omitempty"`
+	LineEnds       LineEnds `yaml:"line-ends,omitempty"`
+}
+
+// AuthMechanisms are the SASL mechanisms that the lab's servers know.
+var AuthMechanisms = []string{"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"}
+
+// Mechanisms are what submission offers.
+func (s SMTP) Mechanisms() []string {
+	if len(s.Auth) == 0 {
+		return AuthMechanisms
+	}
+	return s.Auth
+}
+
+// LineEnds says what a server does about a bare CR or LF in a message.
+type LineEnds string
+
+// What can be done about bare CR and LF (behaviour: RFC 5321 §2.3.8 forbids
+// them; servers that disagree about the end of a message can be smuggled
+// through, CVE-2023-51764).
+const (
+	RefuseBare    LineEnds = "refuse"    // 500 5.5.2, the default
+	NormaliseBare LineEnds = "normalise" // each becomes CRLF; only CRLF.CRLF ends
+	TrustBare     LineEnds = "trust"     // the hole itself: LF.LF and its kind end a message
+)
+
+// Bare returns the choice, the default for none.
+func (s SMTP) Bare() LineEnds {
+	if s.LineEnds == "" {
+		return RefuseBare
+	}
+	return s.LineEnds
+}
+
+// Duration is a time as org.yaml writes it: 90s, 5m, 1h.
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err //nolint:wrapcheck // its caller says what it wants instead
 }
 
 // Networks are the prefixes that a site is on.
@@ -144,30 +201,42 @@ type Person struct {
 // Limits bound what a site accepts. Zero values mean the default.
 type Limits struct {
 	MessageSize int64 `yaml:"message-size,omitempty"` // octets, default 25 MiB
+	Header      int64 `yaml:"header,omitempty"`       // octets of a message's header, default 1 MiB
+	Line        int   `yaml:"line,omitempty"`         // octets of a command line, default 2048
 	Recipients  int   `yaml:"recipients,omitempty"`   // per transaction, default 100
 	Quota       int64 `yaml:"quota,omitempty"`        // octets per mailbox, default 256 MiB
 	Connections int   `yaml:"connections,omitempty"`  // per node, default 500
 	PerClient   int   `yaml:"per-client,omitempty"`   // connections per address, default 100
+	// Commands is how many commands a client address may give in a minute, on
+	// all of its connections together, without those that brought an accepted
+	// message; default 6,000.
+	Commands     int      `yaml:"commands,omitempty"`
+	Errors       int      `yaml:"errors,omitempty"`        // 4xx and 5xx since the last message, default 50
+	AuthFailures int      `yaml:"auth-failures,omitempty"` // per session, default 5
+	Idle         Duration `yaml:"idle,omitempty"`          // for one command, default 5m
 }
 
 // Defaults returns the limits with every zero value replaced.
 func (l Limits) Defaults() Limits {
-	or := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	or64 := func(v *int64, d int64) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	or64(&l.MessageSize, 25<<20)
-	or64(&l.Quota, 256<<20)
+	or(&l.MessageSize, 25<<20)
+	or(&l.Header, 1<<20)
+	or(&l.Line, 2048)
 	or(&l.Recipients, 100)
+	or(&l.Quota, 256<<20)
 	or(&l.Connections, 500)
 	or(&l.PerClient, 100)
+	or(&l.Commands, 6_000)
+	or(&l.Errors, 50)
+	or(&l.AuthFailures, 5)
+	or(&l.Idle, Duration(5*time.Minute))
 	return l
+}
+
+func or[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
 }
 
 // Host returns the site's host of that name.

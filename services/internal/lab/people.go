@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/text"
@@ -18,6 +19,9 @@ var (
 	textPostmaster = text.New("%s needs an alias postmaster (RFC 5321 section 4.5.1)", "%s precisa de um alias postmaster (RFC 5321, seção 4.5.1)")
 	textRange      = text.New("%q is %d; it must be from %d to %d", "%q é %d; deve ficar entre %d e %d")
 	textOnlyMail   = text.New("%q is for sites that have a domain", "%q é para sites que têm domínio")
+	textIdle       = text.New("\"idle\" is %s; it must be from %s to %s", "\"idle\" é %s; deve ficar entre %s e %s")
+	textChunking   = text.New("BINARYMIME cannot do without CHUNKING (RFC 3030): set \"chunking\" as well", "BINARYMIME não existe sem CHUNKING (RFC 3030): ligue também \"chunking\"")
+	textChoice     = text.New("%q is none of %s", "%q não é nenhum de %s")
 	textBoth       = text.New("%s is both local and relayed", "%s é local e repassado ao mesmo tempo")
 )
 
@@ -47,6 +51,7 @@ func (r *report) checkDomains(s *site) {
 	}
 	for key, given := range map[string]bool{
 		"domains": len(o.Domains) > 0, "relays": len(o.Relays) > 0,
+		"smtp":   s.doc.given("smtp"),
 		"people": len(o.People) > 0, "aliases": len(o.Aliases) > 0, "elsewhere": o.Elsewhere != "",
 	} {
 		if given {
@@ -112,17 +117,52 @@ func isLocal(s string) bool {
 const (
 	quotaLow, quotaHigh           = 1 << 10, 1 << 40
 	messageLow, messageHigh       = 1 << 10, 1 << 30
+	headerLow, headerHigh         = 1 << 10, 16 << 20
+	lineLow, lineHigh             = 512, 4096 // RFC 5321 §4.5.3.1.4
 	recipientsLow, recipientsHigh = 1, 100_000
 	connsLow, connsHigh           = 1, 100_000
+	countLow, countHigh           = 1, 1_000_000
+	idleLow, idleHigh             = 1, 3600 // seconds
 )
 
 func (r *report) checkLimits(s *site) {
 	l := s.org.Limits
-	r.within(s, l.MessageSize, messageLow, messageHigh, "limits", "message-size")
-	r.within(s, l.Quota, quotaLow, quotaHigh, "limits", "quota")
-	r.within(s, int64(l.Recipients), recipientsLow, recipientsHigh, "limits", "recipients")
-	r.within(s, int64(l.Connections), connsLow, connsHigh, "limits", "connections")
-	r.within(s, int64(l.PerClient), connsLow, connsHigh, "limits", "per-client")
+	for _, c := range []struct {
+		key          string
+		v, low, high int64
+	}{
+		{"message-size", l.MessageSize, messageLow, messageHigh},
+		{"header", l.Header, headerLow, headerHigh},
+		{"line", int64(l.Line), lineLow, lineHigh},
+		{"quota", l.Quota, quotaLow, quotaHigh},
+		{"recipients", int64(l.Recipients), recipientsLow, recipientsHigh},
+		{"connections", int64(l.Connections), connsLow, connsHigh},
+		{"per-client", int64(l.PerClient), connsLow, connsHigh},
+		{"commands", int64(l.Commands), countLow, countHigh},
+		{"errors", int64(l.Errors), countLow, countHigh},
+		{"auth-failures", int64(l.AuthFailures), countLow, countHigh},
+	} {
+		r.within(s, c.v, c.low, c.high, "limits", c.key)
+	}
+	if idle := time.Duration(l.Idle); idle != 0 && (idle < idleLow*time.Second || idle > idleHigh*time.Second) {
+		r.add(s.file(), s.doc.line("limits", "idle"), textIdle, idle, idleLow*time.Second, idleHigh*time.Second)
+	}
+}
+
+// checkSMTP reports choices that there are not, or that do not go together.
+func (r *report) checkSMTP(s *site) {
+	c := s.org.SMTP
+	if c.BinaryMIME && !c.Chunking {
+		r.add(s.file(), s.doc.line("smtp", "binarymime"), textChunking)
+	}
+	for i, m := range c.Auth {
+		if !slices.Contains(AuthMechanisms, m) {
+			r.add(s.file(), s.doc.line("smtp", "auth", i), textChoice, m, strings.Join(AuthMechanisms, ", "))
+		}
+	}
+	if known := []string{string(RefuseBare), string(NormaliseBare), string(TrustBare)}; !slices.Contains(known, string(c.Bare())) {
+		r.add(s.file(), s.doc.line("smtp", "line-ends"), textChoice, string(c.LineEnds), strings.Join(known, ", "))
+	}
 }
 
 // within reports a value out of its range; zero means that it was not given.

@@ -49,6 +49,7 @@ func (r *report) checkSite(s *site) {
 	r.checkRoles(s)
 	r.checkPeople(s)
 	r.checkElsewhere(s)
+	r.checkSMTP(s)
 	r.checkLimits(s)
 }
 
