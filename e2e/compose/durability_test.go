@@ -31,7 +31,7 @@ func TestKillDuringSubmissionsLosesNothing(t *testing.T) {
 	for range workers {
 		senders.Go(func() {
 			for i := range work {
-				submitUntilSettled(ctx, t, fmt.Sprintf("%s-%d", run, i), &accepted[i])
+				submitUntilSettled(ctx, t, people[0], people[2], fmt.Sprintf("%s-%d", run, i), &accepted[i])
 				if accepted[i].Load() && acked.Add(1) == killAfter {
 					reach()
 				}
@@ -69,9 +69,9 @@ func TestKillDuringSubmissionsLosesNothing(t *testing.T) {
 // submitUntilSettled submits a mail until the server accepts it or dies while
 // it has it: then nobody knows, and it is not sent again. A server that cannot
 // be reached is asked again.
-func submitUntilSettled(ctx context.Context, t *testing.T, mark string, accepted *atomic.Bool) {
+func submitUntilSettled(ctx context.Context, t *testing.T, from, to person, mark string, accepted *atomic.Bool) {
 	for ctx.Err() == nil {
-		sent, err := submit(ctx, mark)
+		sent, err := submit(ctx, from, to, mark)
 		if err == nil {
 			accepted.Store(true)
 			return
@@ -87,10 +87,10 @@ func submitUntilSettled(ctx context.Context, t *testing.T, mark string, accepted
 	}
 }
 
-// submit sends one mail as Ana over 587. sent tells that the message itself
+// submit sends one mail over 587 as its sender would. sent tells that the message itself
 // was under way when an error came.
-func submit(ctx context.Context, mark string) (sent bool, err error) {
-	conn, err := theLab.Dial(ctx, "198.18.1.25:587")
+func submit(ctx context.Context, from, to person, mark string) (sent bool, err error) {
+	conn, err := theLab.Dial(ctx, from.mx+":587")
 	if err != nil {
 		return false, err
 	}
@@ -98,27 +98,28 @@ func submit(ctx context.Context, mark string) (sent bool, err error) {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return false, err
 	}
-	c, err := smtp.NewClient(conn, "mx1.aurora.test")
+	c, err := smtp.NewClient(conn, from.mx)
 	if err != nil {
 		return false, err
 	}
 	if err := c.StartTLS(&tls.Config{InsecureSkipVerify: true}); err != nil {
 		return false, err
 	}
-	if err := c.Auth(smtp.PlainAuth("", "ana", "ana", "mx1.aurora.test")); err != nil {
+	if err := c.Auth(smtp.PlainAuth("", from.name, from.name, from.mx)); err != nil {
 		return false, err
 	}
-	if err := c.Mail("ana@aurora.test"); err != nil {
+	if err := c.Mail(from.address()); err != nil {
 		return false, err
 	}
-	if err := c.Rcpt("bruno@boreal.test"); err != nil {
+	if err := c.Rcpt(to.address()); err != nil {
 		return false, err
 	}
 	w, err := c.Data()
 	if err != nil {
 		return false, err
 	}
-	if _, err := fmt.Fprintf(w, "From: ana@aurora.test\r\nTo: bruno@boreal.test\r\nSubject: %s.\r\n\r\nhello\r\n", mark); err != nil {
+	if _, err := fmt.Fprintf(w, "From: %s\r\nTo: %s\r\nSubject: %s.\r\n\r\nhello\r\n",
+		from.address(), to.address(), mark); err != nil {
 		return true, err
 	}
 	return true, w.Close() // reads the 250
