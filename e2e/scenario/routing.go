@@ -141,33 +141,3 @@ func (p *player) handedTo(to, subject string) (string, error) {
 	}
 	return "", fmt.Errorf("no SMTP step from mx1.aurora.test:\n%s", outline(j))
 }
-
-func specialCases(t *testing.T, p *player) {
-	bounced := func(rcpt, enhanced string) func(t *testing.T) {
-		return func(t *testing.T) {
-			p := &player{t: t, lab: p.lab}
-			s := p.send("ana@aurora.test", rcpt, "--subject", "special "+rcpt)
-			j := p.trace(s, "bounced")
-			if r := j.Recipients[0]; !strings.Contains(r.Reply, enhanced) {
-				t.Errorf("%s: reply %q, want %s in it", rcpt, r.Reply, enhanced)
-			}
-			p.find(aurora, "ana", "special "+rcpt, false) // the report with the returned headers
-		}
-	}
-	t.Run("nullmx", bounced("x@nullmx.casos.test", "5.1.10"))
-	t.Run("nx", bounced("x@nx.casos.test", "5.1.2"))
-	t.Run("implicit", func(t *testing.T) {
-		p := &player{t: t, lab: p.lab}
-		j := p.trace(p.send("bruno@boreal.test", "ana@implicit.casos.test", "--subject", "no MX"), "delivered")
-		p.first(j, "smtp", func(s Step) bool { return s.Server == "mx1.aurora.test" && s.Client == "mx1.boreal.test" })
-	})
-	t.Run("closed", func(t *testing.T) {
-		p := &player{t: t, lab: p.lab}
-		s := p.send("ana@aurora.test", "x@closed.casos.test", "--subject", "nobody home")
-		p.await("the mail to be deferred", func() bool {
-			var j Journey
-			p.cliJSON(&j, "trace", s.MessageID)
-			return j.State == "deferred"
-		})
-	})
-}
