@@ -55,6 +55,7 @@ type tuning struct {
 	connect  time.Duration
 	patience time.Duration
 	trouble  time.Duration
+	tls      deliver.TLS
 }
 
 func newNode(env *node.Env, tune tuning) (*Node, error) {
@@ -75,6 +76,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 	n.deliverer = deliver.New(deliver.Config{
 		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics, Enqueue: n.enqueue,
 		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
+		TLS: tune.tls,
 	})
 	n.queue = queue.New(queue.Config{Attempt: n.deliverer.Attempt})
 	return n, nil

@@ -9,7 +9,7 @@ package event
 //	conn   open                       proto, role, local, remote, host
 //	conn   close                      reason
 //	line   the line itself            step (client side: which SMTP step)
-//	tls    established | failed       version, cipher, server-name, reason
+//	tls    established | failed       version, cipher, server-name, verified, reason
 //	auth   accepted | refused         user, mechanism
 //	dns    question ("boreal.test. MX")
 //	                                  role, id, proto (udp|tcp), local, remote,
@@ -64,6 +64,7 @@ const (
 	Version    = "version"     // TLS version
 	Cipher     = "cipher"      // TLS cipher suite
 	ServerName = "server-name" // TLS server name indication
+	Verified   = "verified"    // client side: whether the certificate vouches for the name: "yes", or "no: why"
 	User       = "user"
 	Mechanism  = "mechanism"
 	ID         = "id"     // DNS message id, as four hexadecimal digits

@@ -37,6 +37,9 @@ func (c *Client) Auth(ctx context.Context, user, password string) error {
 	if err != nil {
 		return err
 	}
+	if rep.Code == 334 {
+		return c.cancelAuth(user, mechanism)
+	}
 	if rep.Code != 235 {
 		c.rec.auth(event.Refused, user, mechanism)
 		return &Error{Step: StepAuth, Reply: rep}

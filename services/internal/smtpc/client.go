@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -33,7 +34,7 @@ type Timeouts struct {
 	Greeting time.Duration // for the 220
 	Command  time.Duration // for the reply to a command
 	Block    time.Duration // for each block of the message to be taken
-	Done     time.Duration // for the reply to the final dot
+	Done     time.Duration // for the reply to the final dot, or to a chunk
 }
 
 // DefaultTimeouts are those of RFC 5321 §4.5.3.2 with the patience of a lab:
@@ -63,6 +64,7 @@ type Client struct {
 	opt      Options
 	rec      recorder
 	hello    reply.Reply
+	doubt    error             // why the certificate does not vouch for the server
 	ext      map[string]string // keyword in upper case → parameters
 	esmtp    bool
 	closed   bool
@@ -86,7 +88,10 @@ func Open(ctx context.Context, conn net.Conn, opt Options) (*Client, error) {
 	c.rec.open(conn)
 	if t, ok := conn.(*tls.Conn); ok {
 		state := t.ConnectionState()
-		c.rec.tls(&state, nil)
+		if len(state.VerifiedChains) == 0 {
+			c.doubt = errUnverified
+		}
+		c.rec.tls(&state, c.doubt)
 	}
 	if err := c.greet(ctx); err != nil {
 		c.close(err.Error())
@@ -114,13 +119,23 @@ func (c *Client) use(conn net.Conn) {
 	c.w = bufio.NewWriterSize(blockWriter{c}, 8<<10)
 }
 
+// block is how much of a message a server must take in Timeouts.Block.
+const block = 16 << 10
+
 // blockWriter gives every block that leaves the buffer a deadline of its own.
 type blockWriter struct{ c *Client }
 
 // Write implements io.Writer.
 func (b blockWriter) Write(p []byte) (int, error) {
-	b.c.conn.SetWriteDeadline(time.Now().Add(b.c.opt.Timeouts.Block))
-	return b.c.conn.Write(p)
+	n := 0
+	for n < len(p) {
+		b.c.conn.SetWriteDeadline(time.Now().Add(b.c.opt.Timeouts.Block))
+		m, err := b.c.conn.Write(p[n:min(n+block, len(p))])
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 func (c *Client) greet(ctx context.Context) error {
@@ -178,6 +193,11 @@ func extensions(rep reply.Reply) map[string]string {
 func (c *Client) Extension(keyword string) (string, bool) {
 	params, ok := c.ext[keyword]
 	return params, ok
+}
+
+func (c *Client) offers(keyword string) bool {
+	_, ok := c.ext[keyword]
+	return ok
 }
 
 // MaxSize returns the largest message that the server takes, 0 when it named
@@ -238,15 +258,37 @@ func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	t := tls.Client(c.raw, cfg)
 	c.raw.SetDeadline(time.Now().Add(c.opt.Timeouts.Command))
 	if err := t.HandshakeContext(ctx); err != nil {
-		c.rec.tls(nil, err)
+		c.rec.tlsFailed(err)
 		return c.fail(&Error{Step: StepTLS, Err: err})
 	}
 	c.raw.SetDeadline(time.Time{})
 	c.use(t)
 	state := t.ConnectionState()
-	c.rec.tls(&state, nil)
+	c.doubt = doubt(&state, cfg)
+	c.rec.tls(&state, c.doubt)
 	return c.sayHello()
 }
+
+// doubt finds why a certificate does not vouch for the server. Without
+// InsecureSkipVerify the handshake has seen to it; with it, TLS is taken as it
+// comes (RFC 7435), and what the certificate is worth is found out to be told.
+func doubt(state *tls.ConnectionState, cfg *tls.Config) error {
+	if !cfg.InsecureSkipVerify {
+		return nil
+	}
+	chain := x509.NewCertPool()
+	for _, cert := range state.PeerCertificates[1:] {
+		chain.AddCert(cert)
+	}
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: cfg.ServerName, Roots: cfg.RootCAs, Intermediates: chain})
+	return err
+}
+
+var errUnverified = errors.New("whoever made the connection did not look")
+
+// Doubt returns why the server's certificate does not vouch for its name; nil
+// when it does, and in clear.
+func (c *Client) Doubt() error { return c.doubt }
 
 // Quit says good-bye and closes the connection.
 func (c *Client) Quit(ctx context.Context) {

@@ -20,8 +20,7 @@ func (c *Client) Ask(ctx context.Context, from mailaddr.Address, size int64, to 
 	env := Envelope{From: from, Size: size, UTF8: !from.ASCII() || !to.ASCII()}
 	commands := [3]string{c.mailLine(env), c.rcptLine(Recipient{To: to}), "RSET"}
 	steps := [3]Step{StepMail, StepRcpt, StepRcpt}
-	_, pipelined := c.ext["PIPELINING"]
-	pipelined = pipelined && c.asks > 0
+	pipelined := c.asks > 0 && c.offers("PIPELINING")
 	c.asks++
 	if pipelined {
 		for i := range commands {
@@ -37,8 +36,11 @@ func (c *Client) Ask(ctx context.Context, from mailaddr.Address, size int64, to 
 		if replies[i], err = c.answer(steps[i]); err != nil {
 			return reply.Reply{}, err
 		}
-		if replies[i].Code == 421 {
+		switch {
+		case replies[i].Code == 421:
 			return reply.Reply{}, c.fail(&Error{Step: steps[i], Reply: replies[i]})
+		case replies[i].Code/100 == 3:
+			return reply.Reply{}, c.misplaced(steps[i], replies[i])
 		}
 	}
 	if replies[2].Code != 250 {
@@ -54,17 +56,19 @@ func (c *Client) Ask(ctx context.Context, from mailaddr.Address, size int64, to 
 func (c *Client) mailLine(env Envelope) string {
 	var b strings.Builder
 	b.WriteString("MAIL FROM:" + env.From.Path())
-	has := func(keyword string) bool { _, ok := c.ext[keyword]; return ok }
-	if env.Size > 0 && has("SIZE") {
+	if env.Size > 0 && c.offers("SIZE") {
 		fmt.Fprintf(&b, " SIZE=%d", env.Size)
 	}
-	if env.EightBit && has("8BITMIME") {
+	switch { // cannot has seen that it is offered
+	case env.Body == Binary:
+		b.WriteString(" BODY=BINARYMIME")
+	case env.EightBit:
 		b.WriteString(" BODY=8BITMIME")
 	}
-	if has("SMTPUTF8") && env.needsUTF8() {
+	if c.offers("SMTPUTF8") && env.needsUTF8() {
 		b.WriteString(" SMTPUTF8")
 	}
-	if has("DSN") {
+	if c.offers("DSN") {
 		if env.Ret == "FULL" || env.Ret == "HDRS" {
 			b.WriteString(" RET=" + env.Ret)
 		}
@@ -77,7 +81,7 @@ func (c *Client) mailLine(env Envelope) string {
 
 func (c *Client) rcptLine(r Recipient) string {
 	line := "RCPT TO:" + r.To.Path()
-	if _, ok := c.ext["DSN"]; ok {
+	if c.offers("DSN") {
 		if isParam(r.Notify) {
 			line += " NOTIFY=" + r.Notify
 		}

@@ -5,11 +5,13 @@ import "bufio"
 // dotWriter sends a message as DATA wants it (RFC 5321 §4.5.2): every line
 // that begins with a dot gets another, every line ends in CRLF. A bare LF
 // becomes CRLF and a bare CR a space: a receiver that took either for a line
-// end could otherwise be made to see a second message (SMTP smuggling).
+// end could otherwise be made to see a second message (SMTP smuggling). BDAT
+// wants the same lines without the dots.
 type dotWriter struct {
 	w    *bufio.Writer
 	prev byte // last octet that was handed in; '\n' at the beginning
 	size int64
+	bare bool // no dots: for BDAT
 }
 
 func newDotWriter(w *bufio.Writer) *dotWriter { return &dotWriter{w: w, prev: '\n'} }
@@ -38,7 +40,7 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 			}
 			start = i
 		}
-		if err == nil && c == '.' && d.prev == '\n' {
+		if err == nil && c == '.' && d.prev == '\n' && !d.bare {
 			if err = flush(i); err == nil {
 				err = d.w.WriteByte('.')
 			}
@@ -60,12 +62,15 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 // close ends the last line, if it must be, and sends the final dot.
 func (d *dotWriter) close() error {
 	end := ".\r\n"
+	if d.bare {
+		end = ""
+	}
 	switch d.prev {
 	case '\r':
-		end = " \r\n.\r\n"
+		end = " \r\n" + end
 	case '\n':
 	default:
-		end = "\r\n.\r\n"
+		end = "\r\n" + end
 	}
 	_, err := d.w.WriteString(end)
 	return err

@@ -2,9 +2,12 @@ package smtpc
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
@@ -54,22 +57,36 @@ func (r *recorder) close(reason string) {
 	r.append(event.KindConn, event.Close, event.M(event.Reason, reason))
 }
 
-func (r *recorder) tls(state *tls.ConnectionState, err error) {
-	if err != nil {
-		r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, err.Error()))
-		return
-	}
+// tlsFailed records a handshake that came to nothing.
+func (r *recorder) tlsFailed(err error) {
+	r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, err.Error()))
+}
+
+// tls records a TLS session. doubt is why the certificate does not vouch for
+// the server, where that was found out and did not matter.
+func (r *recorder) tls(state *tls.ConnectionState, doubt error) {
 	r.secure = true
+	verified := "yes"
+	if doubt != nil {
+		verified = "no: " + doubt.Error()
+	}
 	r.append(event.KindTLS, event.Established, event.M(
 		event.Version, tls.VersionName(state.Version), event.Cipher, tls.CipherSuiteName(state.CipherSuite),
-		event.ServerName, r.host))
+		event.ServerName, r.host, event.Verified, verified))
 }
 
 func (r *recorder) auth(text, user, mechanism string) {
 	r.append(event.KindAuth, text, event.M(event.User, user, event.Mechanism, mechanism))
 }
 
+// line tells about a line. Whoever shows it may be a terminal: control
+// characters, which a server's reply or somebody's header field may hold, are
+// spelled out.
 func (r *recorder) line(dir event.Dir, text string, step Step) {
+	if !r.watched() {
+		return
+	}
+	text = visible(text)
 	if r.trace != nil {
 		r.trace(Line{Time: time.Now(), Dir: dir, Text: text, Step: step, TLS: r.secure})
 	}
@@ -79,6 +96,22 @@ func (r *recorder) line(dir event.Dir, text string, step Step) {
 			Meta: event.M(event.Step, step.String()),
 		})
 	}
+}
+
+// visible spells control characters as "\x1b", and what is not UTF-8 as U+FFFD.
+func visible(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&b, `\x%02x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 func (r *recorder) watched() bool { return r.events != nil || r.trace != nil }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"correio/services/internal/reply"
 )
@@ -53,12 +54,23 @@ func readReply(r *bufio.Reader, seen func(line string)) (reply.Reply, error) {
 			return reply.Reply{}, fmt.Errorf("%w: %d within a reply %d", ErrReplySyntax, code, rep.Code)
 		}
 		rep.Code = code
-		rep.Lines = append(rep.Lines, text)
+		rep.Lines = append(rep.Lines, printable(text))
 		if !more {
 			return splitEnhanced(rep), nil
 		}
 	}
 	return reply.Reply{}, ErrReplyTooLong
+}
+
+// printable turns control characters, which RFC 5321 §4.2 does not allow, into
+// spaces: a reply ends up in reports, logs and on terminals.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // parseReplyLine reads Reply-code [ SP textstring ] or Reply-code "-" … (RFC

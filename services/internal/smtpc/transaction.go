@@ -7,64 +7,22 @@ import (
 	"io"
 
 	"correio/services/internal/event"
-	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 )
-
-// Envelope is what MAIL and RCPT carry.
-type Envelope struct {
-	From mailaddr.Address // zero for the null reverse-path
-	To   []Recipient
-	Size int64 // octets of the message, 0 when not known
-	// EightBit says that the body was announced as 8BITMIME (RFC 6152).
-	EightBit bool
-	UTF8     bool   // SMTPUTF8 is needed (RFC 6531)
-	Ret      string // RFC 3461: "", "FULL" or "HDRS"
-	EnvID    string // RFC 3461, as xtext
-}
-
-// Recipient is one RCPT.
-type Recipient struct {
-	To     mailaddr.Address
-	Notify string // RFC 3461: "", "NEVER" or a list
-	ORcpt  string // RFC 3461: address type ";" xtext
-}
-
-// Result is what became of one recipient.
-type Result struct {
-	// Reply is the server's last word on this recipient: 2xx means that it has
-	// taken responsibility. It is zero when Err is not nil.
-	Reply reply.Reply
-	// Step is where that was said, or where it broke.
-	Step Step
-	// Err says what broke before there was an answer. At StepDone nobody knows
-	// whether the server has taken the message.
-	Err error
-}
-
-// Delivered reports whether the server took the message for the recipient.
-func (r Result) Delivered() bool { return r.Err == nil && r.Step == StepDone && r.Reply.Code/100 == 2 }
-
-// Permanent reports whether the server refused for good.
-func (r Result) Permanent() bool { return r.Err == nil && r.Reply.Permanent() }
-
-// SendOptions say how a transaction is spoken.
-type SendOptions struct {
-	// Queue is the queue id for the transaction's events.
-	Queue string
-	// Pipelined sends MAIL, RCPT and DATA together where the server offers
-	// PIPELINING (RFC 2920). Otherwise each command waits for its reply, as
-	// the textbook prints it.
-	Pipelined bool
-}
 
 // maxPipelined bounds the recipients whose commands are in flight together, so
 // that neither side waits for the other to read (RFC 2920 §3.1).
 const maxPipelined = 50
 
-// ErrSource says that the message could not be read to its end; the
-// connection was cut, and the server has not got it.
-var ErrSource = errors.New("read the message")
+// Errors of a transaction.
+var (
+	// ErrSource says that the message could not be read to its end; the
+	// connection was cut, and the server has not got it.
+	ErrSource = errors.New("read the message")
+	// ErrOutOfPlace says that the server agreed to something that was not
+	// asked, such as 250 to DATA: it is at another point of the dialogue.
+	ErrOutOfPlace = errors.New("reply is out of place")
+)
 
 // Send runs one transaction and returns one Result for each recipient, in
 // order. The message is only read when somebody is to get it. Afterwards
@@ -75,14 +33,16 @@ func (c *Client) Send(ctx context.Context, env Envelope, message io.Reader, opt 
 	defer c.cutOn(ctx)()
 	t := &transaction{c: c, env: env, results: make([]Result, len(env.To))}
 	if refusal := c.cannot(env); refusal.Code != 0 {
-		t.all(Result{Reply: refusal, Step: StepMail})
+		t.all(Result{Reply: refusal, Step: StepMail, Own: true})
 		return t.results
 	}
 	c.sent++
 	c.messages++
-	_, offered := c.ext["PIPELINING"]
-	t.pipelined = opt.Pipelined && offered && len(env.To) <= maxPipelined
-	if t.pipelined {
+	t.pipelined = opt.Pipelined && c.offers("PIPELINING")
+	if env.Body == Binary || opt.Chunking && c.offers("CHUNKING") {
+		t.chunk = chunkSize(opt.ChunkSize)
+	}
+	if t.pipelined && len(env.To) <= maxPipelined {
 		t.pipeline(message)
 	} else {
 		t.stepByStep(message)
@@ -90,37 +50,13 @@ func (c *Client) Send(ctx context.Context, env Envelope, message io.Reader, opt 
 	return t.results
 }
 
-// cannot finds what makes sending useless before a word is said.
-func (c *Client) cannot(env Envelope) reply.Reply {
-	if limit := c.MaxSize(); limit > 0 && env.Size > limit {
-		// RFC 1870 §6.1: do not even try.
-		return reply.Newf(552, "5.3.4", "Message of %d octets is larger than the %d that %s takes", env.Size, limit, c.opt.Host)
-	}
-	if _, ok := c.ext["SMTPUTF8"]; !ok && env.needsUTF8() {
-		// RFC 6531 §3.2: it must not be sent to a server without the extension.
-		return reply.Newf(550, "5.6.7", "%s does not offer SMTPUTF8, which the addresses need", c.opt.Host)
-	}
-	return reply.Reply{}
-}
-
-func (e Envelope) needsUTF8() bool {
-	if e.UTF8 || !e.From.ASCII() {
-		return true
-	}
-	for _, r := range e.To {
-		if !r.To.ASCII() {
-			return true
-		}
-	}
-	return false
-}
-
-// transaction is one run of MAIL, RCPT, DATA.
+// transaction is one run of MAIL, RCPT, and DATA or BDAT.
 type transaction struct {
 	c         *Client
 	env       Envelope
 	results   []Result
 	pipelined bool
+	chunk     int // octets of a BDAT chunk; 0 for DATA
 }
 
 // all gives every recipient that was not refused before the same result.
@@ -148,84 +84,113 @@ func (t *transaction) accepted() int {
 	return n
 }
 
-func broke(step Step, err error) Result {
+// broke is the result of an error of the dialogue.
+func broke(err error) Result {
 	var e *Error
 	if errors.As(err, &e) {
 		return Result{Step: e.Step, Err: e.Err}
 	}
-	return Result{Step: step, Err: err}
+	return Result{Err: err}
+}
+
+// misplaced gives the connection up for a reply that agrees to what was not
+// asked.
+func (c *Client) misplaced(step Step, rep reply.Reply) error {
+	return c.fail(&Error{Step: step, Err: fmt.Errorf("%w: %s", ErrOutOfPlace, rep)})
 }
 
 func (t *transaction) stepByStep(message io.Reader) {
-	rep, err := t.c.command(StepMail, t.c.mailLine(t.env))
-	if err != nil {
-		t.all(broke(StepMail, err))
-		return
-	}
-	if rep.Code != 250 {
-		t.all(Result{Reply: rep, Step: StepMail})
+	if !t.mailed(t.c.command(StepMail, t.c.mailLine(t.env))) {
 		return
 	}
 	for i, to := range t.env.To {
 		rep, err := t.c.command(StepRcpt, t.c.rcptLine(to))
-		if err != nil {
-			t.all(broke(StepRcpt, err))
-			return
-		}
-		t.results[i] = Result{Reply: rep, Step: StepRcpt}
-		if t.stopped(rep) {
+		if !t.named(i, rep, err) {
 			return
 		}
 	}
-	if t.accepted() == 0 {
+	switch {
+	case t.accepted() == 0:
 		t.reset()
-		return
+	case t.chunk > 0:
+		t.chunks(message)
+	default:
+		rep, err := t.c.command(StepData, "DATA")
+		t.data(rep, err, message)
 	}
-	rep, err = t.c.command(StepData, "DATA")
-	t.data(rep, err, message)
 }
 
-// stopped handles a 421 in the middle: nobody else will be asked.
-func (t *transaction) stopped(rep reply.Reply) bool {
-	if rep.Code != 421 {
+// mailed takes the reply to MAIL and reports whether a transaction has begun.
+func (t *transaction) mailed(rep reply.Reply, err error) bool {
+	if err == nil && rep.Positive() && rep.Code != 250 {
+		err = t.c.misplaced(StepMail, rep)
+	}
+	switch {
+	case err != nil:
+		t.all(broke(err))
+		return false
+	case rep.Code != 250:
+		t.all(Result{Reply: rep, Step: StepMail})
 		return false
 	}
-	t.all(Result{Reply: rep, Step: StepRcpt})
 	return true
 }
 
-// reset takes MAIL back when no recipient is left.
+// named takes the reply to the RCPT of recipient i and reports whether the
+// dialogue goes on. After a 421 nobody else will be asked.
+func (t *transaction) named(i int, rep reply.Reply, err error) bool {
+	if err == nil && rep.Code/100 == 3 {
+		err = t.c.misplaced(StepRcpt, rep)
+	}
+	if err != nil {
+		t.all(broke(err))
+		return false
+	}
+	if t.open(i) {
+		t.results[i] = Result{Reply: rep, Step: StepRcpt}
+	}
+	if rep.Code == 421 {
+		t.all(Result{Reply: rep, Step: StepRcpt})
+		return false
+	}
+	return true
+}
+
+// reset takes MAIL back.
 func (t *transaction) reset() {
 	if rep, err := t.c.command(StepRcpt, "RSET"); err != nil || rep.Code != 250 {
 		t.c.broken = true
 	}
 }
 
+// pipeline sends the commands together. The first BDAT is not among them: the
+// message is only read when somebody is to get it.
 func (t *transaction) pipeline(message io.Reader) {
 	c := t.c
 	c.write(StepMail, c.mailLine(t.env))
 	for _, to := range t.env.To {
 		c.write(StepRcpt, c.rcptLine(to))
 	}
-	c.write(StepData, "DATA")
-	mail, err := c.answer(StepMail)
-	for i := range t.env.To {
-		if err != nil {
-			break
-		}
-		var rep reply.Reply
-		if rep, err = c.read(StepRcpt, c.opt.Timeouts.Command); err == nil {
-			t.results[i] = Result{Reply: rep, Step: StepRcpt}
-		}
+	if t.chunk == 0 {
+		c.write(StepData, "DATA")
 	}
-	if err != nil {
-		t.all(broke(StepMail, err))
+	if !t.mailed(c.answer(StepMail)) && !c.Usable() {
 		return
 	}
-	if mail.Code != 250 {
-		// The replies to RCPT only say that there was no MAIL.
-		clear(t.results)
-		t.all(Result{Reply: mail, Step: StepMail})
+	// After a refused MAIL nobody is open, and these replies change nothing.
+	for i := range t.env.To {
+		rep, err := c.read(StepRcpt, c.opt.Timeouts.Command)
+		if !t.named(i, rep, err) {
+			return
+		}
+	}
+	if t.chunk > 0 {
+		if t.accepted() == 0 {
+			t.reset()
+		} else {
+			t.chunks(message)
+		}
+		return
 	}
 	rep, err := c.read(StepData, c.opt.Timeouts.Command)
 	if err == nil && t.accepted() == 0 {
@@ -251,22 +216,24 @@ func (t *transaction) closeEmpty(rep reply.Reply) {
 
 // data sends the message when the server said 354, and reads what became of it.
 func (t *transaction) data(rep reply.Reply, err error, message io.Reader) {
-	if err != nil {
-		t.all(broke(StepData, err))
-		return
+	if err == nil && rep.Positive() && rep.Code != 354 {
+		err = t.c.misplaced(StepData, rep)
 	}
-	if rep.Code != 354 {
+	switch {
+	case err != nil:
+		t.all(broke(err))
+	case rep.Code != 354:
 		t.all(Result{Reply: rep, Step: StepData})
 		if t.c.Usable() {
 			t.reset()
 		}
-		return
+	default:
+		if err := t.c.sendMessage(message); err != nil {
+			t.all(broke(t.c.fail(&Error{Step: StepData, Err: err})))
+			return
+		}
+		t.verdicts()
 	}
-	if err := t.c.sendMessage(message); err != nil {
-		t.all(broke(StepData, t.c.fail(&Error{Step: StepData, Err: err})))
-		return
-	}
-	t.verdicts()
 }
 
 // sendMessage sends the message and the final dot.
@@ -275,10 +242,7 @@ func (c *Client) sendMessage(message io.Reader) error {
 	dots := newDotWriter(c.w)
 	src := &source{r: message}
 	if _, err := io.Copy(io.MultiWriter(shown, dots), src); err != nil {
-		if src.err != nil {
-			return fmt.Errorf("%w: %w", ErrSource, src.err)
-		}
-		return err
+		return src.blame(err)
 	}
 	if c.rec.watched() {
 		c.rec.line(event.Out, fmt.Sprintf("(message: %d octets)", dots.size), StepData)
@@ -305,8 +269,17 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// verdicts reads the reply to the final dot: one in SMTP, one for each accepted
-// recipient in LMTP, also when the same one was named twice (RFC 2033 §4.2).
+// blame returns what made copying fail.
+func (s *source) blame(err error) error {
+	if s.err != nil {
+		return fmt.Errorf("%w: %w", ErrSource, s.err)
+	}
+	return err
+}
+
+// verdicts reads the reply to the end of the message: one in SMTP, one for each
+// accepted recipient in LMTP, also when the same one was named twice (RFC 2033
+// §4.2).
 func (t *transaction) verdicts() {
 	var rep reply.Reply
 	for i := range t.results {
@@ -315,8 +288,12 @@ func (t *transaction) verdicts() {
 		}
 		if rep.Code == 0 || t.c.opt.Protocol == LMTP {
 			var err error
-			if rep, err = t.c.read(StepDone, t.c.opt.Timeouts.Done); err != nil {
-				t.all(broke(StepDone, err))
+			rep, err = t.c.read(StepDone, t.c.opt.Timeouts.Done)
+			if err == nil && rep.Code/100 == 3 {
+				err = t.c.misplaced(StepDone, rep)
+			}
+			if err != nil {
+				t.all(broke(err))
 				return
 			}
 		}

@@ -28,12 +28,15 @@ func (a *attempt) runBounded(ctx context.Context) error {
 	work, cancel := context.WithTimeout(ctx, a.d.cfg.Patience)
 	defer cancel()
 	err := a.run(work)
-	if work.Err() == nil || ctx.Err() != nil {
-		return err
-	}
 	for i, r := range a.results {
-		if r.fate == untouched {
+		switch {
+		case r.fate != unfit && (r.fate != untouched || work.Err() == nil):
+		case ctx.Err() != nil: // the node is stopping
+			a.results[i] = result{}
+		case work.Err() != nil:
 			a.results[i] = reachedNobody(reply.Newf(451, "4.4.2", "The attempt took longer than %s", a.d.cfg.Patience))
+		default:
+			a.results[i].fate = failed // no host was fit
 		}
 	}
 	return err
@@ -56,13 +59,29 @@ func (a *attempt) run(ctx context.Context) error {
 		}
 		return nil
 	}
+	incomplete := false
 	for len(r.Hosts) > 0 {
 		if err := a.tryAll(ctx, r); err != nil || a.over(ctx) {
 			return err
 		}
+		incomplete = incomplete || r.Incomplete()
 		r = r.More(ctx)
 	}
+	if incomplete || r.Incomplete() {
+		a.waitForDNS()
+	}
 	return nil
+}
+
+// waitForDNS keeps those for whom no host was fit, as there may be more hosts
+// than could be found out.
+func (a *attempt) waitForDNS() {
+	for i, r := range a.results {
+		if r.fate == unfit {
+			a.results[i] = result{fate: waiting, reply: reply.Newf(451, "4.4.3",
+				"DNS could not tell the addresses of all mail hosts of %s; trying again later", a.domain)}
+		}
+	}
 }
 
 // tryAll brings the message to the hosts of one preference.
@@ -141,7 +160,7 @@ func (a *attempt) addresses(indexes []int) string {
 func (a *attempt) open() []int {
 	var list []int
 	for i, r := range a.results {
-		if r.fate == untouched || r.fate == waiting && !r.lost {
+		if r.fate == untouched || r.fate == unfit || r.fate == waiting && !r.lost {
 			list = append(list, i)
 		}
 	}
@@ -151,8 +170,17 @@ func (a *attempt) open() []int {
 // say gives every open recipient the same result.
 func (a *attempt) say(r result) {
 	for _, i := range a.open() {
-		a.results[i] = r
+		a.results[i] = a.results[i].then(r)
 	}
+}
+
+// then is where a recipient stands after one more host. That this one is not
+// fit changes nothing for who waits for another.
+func (r result) then(next result) result {
+	if r.fate == waiting && next.fate == unfit {
+		return r
+	}
+	return next
 }
 
 // try brings the message to one host.
@@ -177,7 +205,7 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {
 			return err
 		}
-		a.results[i] = judge(t, results[k], ctx.Err() != nil)
+		a.results[i] = a.results[i].then(judge(t, results[k], ctx.Err() != nil))
 	}
 	return nil
 }
@@ -189,13 +217,18 @@ func (a *attempt) send(ctx context.Context, c *smtpc.Client, to []int) []smtpc.R
 	env := smtpc.Envelope{
 		From: e.From, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8, Ret: e.Ret, EnvID: e.EnvID,
 	}
+	if e.Binary {
+		env.Body = smtpc.Binary
+	}
 	for _, i := range to {
 		r := e.Rcpts[i]
 		env.To = append(env.To, smtpc.Recipient{To: r.To, Notify: r.Notify, ORcpt: r.ORcpt})
 	}
 	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, e) }}
 	defer body.close()
-	return c.Send(ctx, env, body, smtpc.SendOptions{Queue: e.ID, Pipelined: c.Messages() > 0})
+	return c.Send(ctx, env, body, smtpc.SendOptions{
+		Queue: e.ID, Pipelined: c.Messages() > 0, Chunking: a.d.env.Org.SMTP.Chunking,
+	})
 }
 
 // lazyBody opens the message when it is first read: mostly it is refused
@@ -244,6 +277,8 @@ func judge(t target, r smtpc.Result, cut bool) result {
 	switch {
 	case r.Delivered():
 		return result{fate: delivered, reply: r.Reply, host: t.name, proto: t.proto}
+	case r.Own: // nobody said it, so no host is named
+		return result{fate: unfit, reply: r.Reply, proto: t.proto}
 	case r.Permanent():
 		return result{fate: failed, reply: r.Reply, host: t.name, proto: t.proto}
 	case r.Err == nil:

@@ -36,9 +36,22 @@ func (d *Deliverer) connect(ctx context.Context, t target, queue string) (c *smt
 	return c, false, err
 }
 
-// open connects anew. TLS is opportunistic (RFC 7435): it protects against who
-// only listens, certificates are not checked, and mail goes in clear rather
-// than not at all.
+// TLS says how much encryption other hosts must offer for mail to go to them.
+type TLS string
+
+// The kinds of TLS.
+const (
+	// Opportunistic TLS (RFC 7435) protects against who only listens: any
+	// certificate will do, and mail goes in clear rather than not at all. What
+	// the certificate is worth is recorded.
+	Opportunistic TLS = ""
+	// Encrypted wants TLS with any certificate: who cannot is asked later.
+	Encrypted TLS = "encrypt"
+	// Verified wants a certificate of the host's name from the lab's authority.
+	Verified TLS = "verify"
+)
+
+// open connects anew.
 func (d *Deliverer) open(ctx context.Context, t target, queue string) (*smtpc.Client, error) {
 	dialing, cancel := context.WithTimeout(ctx, d.cfg.Connect)
 	conn, err := d.env.Dial(dialing, "tcp", t.addr)
@@ -50,20 +63,44 @@ func (d *Deliverer) open(ctx context.Context, t target, queue string) (*smtpc.Cl
 		Protocol: t.proto, Hello: d.env.Host.Name, Host: t.name, Queue: queue,
 		Events: d.env.Events, Timeouts: d.cfg.Timeouts,
 	})
-	if err != nil {
+	if err != nil || t.plain || t.proto != smtpc.SMTP { // the MDA is on our own LAN
+		return c, err
+	}
+	if err = d.secure(ctx, c, t); err == nil {
+		return c, nil
+	}
+	if d.cfg.TLS != Opportunistic {
+		d.pool.drop(c)
 		return nil, err
 	}
-	if _, offered := c.Extension("STARTTLS"); !offered || t.plain || t.proto != smtpc.SMTP {
-		return c, nil
-	}
-	err = c.StartTLS(ctx, &tls.Config{ServerName: t.name, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
-	if err == nil || c.Usable() { // refused: go on in clear
-		return c, nil
-	}
 	c.Close()
+	// RFC 7435 §3: fall back to clear; on a new connection, as the handshake
+	// has left this one nowhere.
 	d.log.Warn("TLS failed, sending in clear", "mx", t.name, "err", err)
 	t.plain = true
 	return d.open(ctx, t, queue)
+}
+
+// errNoTLS says that a host must offer TLS and does not.
+var errNoTLS = errors.New("STARTTLS is not offered")
+
+// secure turns to TLS where the host offers it. It returns no error when mail
+// may go on c, be it in clear.
+func (d *Deliverer) secure(ctx context.Context, c *smtpc.Client, t target) error {
+	if _, offered := c.Extension("STARTTLS"); !offered {
+		if d.cfg.TLS == Opportunistic {
+			return nil
+		}
+		return &smtpc.Error{Step: smtpc.StepTLS, Err: errNoTLS}
+	}
+	err := c.StartTLS(ctx, &tls.Config{
+		ServerName: t.name, RootCAs: d.env.Roots, MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: d.cfg.TLS != Verified, // RFC 7435 §3: whoever it is
+	})
+	if err != nil && c.Usable() && d.cfg.TLS == Opportunistic {
+		return nil // refused: go on in clear
+	}
+	return err
 }
 
 // Ask asks the site's MDA whether it would take mail for an address, and
@@ -106,8 +143,15 @@ const askTimeout = 5 * time.Second
 // connectFailure says why a host could not be spoken with.
 func connectFailure(t target, err error) reply.Reply {
 	var e *smtpc.Error
-	if errors.As(err, &e) && e.Err == nil {
-		return e.Reply
+	if errors.As(err, &e) {
+		switch {
+		case e.Err == nil:
+			return e.Reply
+		case errors.Is(err, errNoTLS):
+			return reply.Newf(451, "4.7.4", "%s does not offer STARTTLS, which is required", t.name)
+		case e.Step == smtpc.StepTLS:
+			return reply.Newf(451, "4.7.5", "TLS with %s failed: %s", t.name, why(e.Err))
+		}
 	}
 	return reply.Newf(451, "4.4.1", "Cannot connect to %s (%s): %s", t.name, t.addr, why(err))
 }

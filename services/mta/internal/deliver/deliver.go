@@ -62,6 +62,8 @@ type Config struct {
 	// Patience bounds one attempt as a whole, in real time, however slowly a
 	// host lets it go on; 0 means an hour, what our own server gives a message.
 	Patience time.Duration
+	// TLS is how much encryption other hosts must offer.
+	TLS TLS
 	// Trouble is how long to wait when our own disk fails, in real time; 0
 	// means 30 s.
 	Trouble time.Duration
@@ -156,6 +158,7 @@ type fate int
 const (
 	untouched fate = iota // the attempt was cut before anything was said
 	waiting
+	unfit // the host cannot take the message, as we found ourselves; another one may
 	delivered
 	failed
 )

@@ -68,6 +68,13 @@ func (p *pool) put(t target, c *smtpc.Client) {
 	p.count++
 }
 
+// drop ends a connection that is of no use.
+func (p *pool) drop(c *smtpc.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quit(c)
+}
+
 func (p *pool) expire(t target, k *kept) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -182,7 +182,7 @@ func (a *attempt) write(ctx context.Context, action bounce.Action, rcpts []bounc
 		Action: action, MTA: d.env.Host.Name, From: d.postmaster(), To: e.From,
 		MessageID: entry.MessageID, Date: now, Boundary: spool.NewID() + spool.NewID(),
 		Queue: e.ID, Arrived: e.Arrived, EnvID: e.EnvID, OriginalID: e.MessageID, Recipients: rcpts,
-		Size: e.Size, HeadersOnly: e.Ret == "HDRS" || action == bounce.Delayed, EightBit: e.EightBit, Message: message,
+		Size: e.Size, HeadersOnly: e.Ret == "HDRS" || action == bounce.Delayed || e.Binary, EightBit: e.EightBit, Message: message,
 	})
 	if err != nil {
 		body.Close()

@@ -57,7 +57,8 @@ func (s *session) entry(t *smtpd.Transaction, h *trace.Header, now time.Time) *s
 	}
 	e := &spool.Entry{Message: spool.Message{
 		ID: s.queue, Arrived: now, From: t.From, Ret: t.Params.Ret, EnvID: t.Params.EnvID,
-		EightBit: t.Params.Body == "8BITMIME" || h.EightBit, UTF8: t.Params.SMTPUTF8, MessageID: h.MessageID,
+		// What it was announced as does not matter: many announce 8BITMIME always.
+		EightBit: h.EightBit, Binary: t.Params.Body == "BINARYMIME", UTF8: t.Params.SMTPUTF8, MessageID: h.MessageID,
 	}}
 	next := now.Add(s.cfg.Wait())
 	for _, r := range t.Rcpts {

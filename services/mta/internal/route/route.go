@@ -128,6 +128,10 @@ func (r Route) More(ctx context.Context) Route {
 	return f.route(hosts, rest)
 }
 
+// Incomplete reports whether the address of some host could not be found out
+// for now: there may be more hosts than those known.
+func (r Route) Incomplete() bool { return r.finder != nil && r.finder.failed }
+
 // finder is one run of Find.
 type finder struct {
 	domain  string

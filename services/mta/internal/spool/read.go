@@ -51,8 +51,8 @@ func (s *Spool) Entry(ctx context.Context, id, domain string) (*Entry, error) {
 	err := s.db.Read(ctx, func(tx *durable.Tx) error {
 		var sender string
 		m := &e.Message
-		err := tx.QueryRow("SELECT arrived, sender, size, body, ret, envid, eightbit, utf8, message_id FROM message WHERE id=? AND quarantined=''", id).
-			Scan(&m.Arrived, &sender, &m.Size, &m.body, &m.Ret, &m.EnvID, &m.EightBit, &m.UTF8, &m.MessageID)
+		err := tx.QueryRow("SELECT arrived, sender, size, body, ret, envid, eightbit, binary, utf8, message_id FROM message WHERE id=? AND quarantined=''", id).
+			Scan(&m.Arrived, &sender, &m.Size, &m.body, &m.Ret, &m.EnvID, &m.EightBit, &m.Binary, &m.UTF8, &m.MessageID)
 		if err != nil {
 			return err
 		}

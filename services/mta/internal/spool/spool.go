@@ -67,7 +67,7 @@ CREATE TABLE recipient(
 	noticed  INTEGER NOT NULL, -- the sender was told about the delay
 	PRIMARY KEY(message, n)
 ) WITHOUT ROWID;
-`}
+`, "ALTER TABLE message ADD COLUMN binary INTEGER NOT NULL DEFAULT 0"}
 
 // Message is what is known about a queued message besides its recipients.
 type Message struct {
@@ -77,7 +77,8 @@ type Message struct {
 	Size      int64
 	Ret       string // RFC 3461
 	EnvID     string // RFC 3461, xtext
-	EightBit  bool
+	EightBit  bool // it has octets above 127
+	Binary    bool // BODY=BINARYMIME (RFC 3030): not lines of text
 	UTF8      bool
 	MessageID string // without angle brackets
 	body      int64
@@ -167,8 +168,8 @@ func insert(tx *durable.Tx, e *Entry, body io.Reader) error {
 		return err
 	}
 	m := &e.Message
-	err = tx.Exec(`INSERT INTO message(id, arrived, sender, size, body, ret, envid, eightbit, utf8, message_id)
-		VALUES(?,?,?,?,?,?,?,?,?,?)`, m.ID, m.Arrived, m.From.String(), m.Size, m.body, m.Ret, m.EnvID, m.EightBit, m.UTF8, m.MessageID)
+	err = tx.Exec(`INSERT INTO message(id, arrived, sender, size, body, ret, envid, eightbit, binary, utf8, message_id)
+		VALUES(?,?,?,?,?,?,?,?,?,?,?)`, m.ID, m.Arrived, m.From.String(), m.Size, m.body, m.Ret, m.EnvID, m.EightBit, m.Binary, m.UTF8, m.MessageID)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func address(t testing.TB, s string) mailaddr.Address {
 }
 
 func entry(t testing.TB, id, from string, to ...string) *Entry {
-	e := &Entry{Message: Message{ID: id, Arrived: noon, From: address(t, from), MessageID: id + "@aurora.test", Ret: "HDRS", EnvID: "e", EightBit: true}}
+	e := &Entry{Message: Message{ID: id, Arrived: noon, From: address(t, from), MessageID: id + "@aurora.test", Ret: "HDRS", EnvID: "e", EightBit: true, Binary: true}}
 	for _, a := range to {
 		e.Rcpts = append(e.Rcpts, Recipient{To: address(t, a), Next: noon.Add(5 * time.Second), Notify: "FAILURE", ORcpt: "rfc822;x"})
 	}
