@@ -179,6 +179,19 @@ func TestFaultsOfOneSite(t *testing.T) {
 		{"person in upper case", "aurora/org.yaml", "{name: ana,", "{name: Ana,", []string{
 			"aurora/org.yaml:32: \"Ana\" is not a local part in lower case",
 		}},
+		{"alias in upper case beyond ASCII", "aurora/org.yaml", "postmaster: alice", "postmaster: alice\n  Joã: ana", []string{
+			"aurora/org.yaml:36: \"Joã\" is not a local part in lower case",
+		}},
+		{"alias that is not composed", "aurora/org.yaml", "postmaster: alice", "postmaster: alice\n  joa\u0303o: ana", []string{
+			"aurora/org.yaml:36: \"joa\u0303o\" is not a local part in lower case",
+		}},
+		{"a domain that no mapping may make", "aurora/org.yaml", "  - half.odd.test", "  - half.odd\uff0etest", []string{
+			"aurora/org.yaml:4: \"half.odd\uff0etest\" is not a host or domain name in lower case without a final dot",
+			"aurora/org.yaml:4: no zone of the lab has the name half.odd\uff0etest",
+		}},
+		{"a domain in U-labels and in A-labels", "aurora/org.yaml", "  - half.odd.test", "  - half.odd.test\n  - xn--caf-dma.any.aurora.test\n  - café.any.aurora.test", []string{
+			"aurora/org.yaml:6: \"xn--caf-dma.any.aurora.test\" is given twice; first on line 5",
+		}},
 		{"person without password", "aurora/org.yaml", "{name: ana, password: ana}", "{name: ana}", []string{
 			"aurora/org.yaml:32: ana has no password",
 		}},

@@ -54,6 +54,7 @@ func (r *report) site(dir string) *site {
 	s := &site{org: &Org{Dir: dir}}
 	s.doc = r.decode(filepath.Join(dir, SiteFile), s.org)
 	if s.doc.root != nil {
+		s.org.useALabels()
 		r.checkSite(s)
 	}
 	return s

@@ -28,6 +28,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"correio/services/internal/mailaddr"
 )
 
 // Role is what a node does.
@@ -82,7 +84,9 @@ type Org struct {
 	Dir    string `yaml:"-"`      // the folder
 	Title  string `yaml:"title"`  // what to call it, such as Aurora
 	Domain string `yaml:"domain"` // its mail domain; empty for infrastructure
-	// Domains are further domains whose mail belongs to the same mailboxes.
+	// Domains are further domains whose mail belongs to the same mailboxes. In
+	// org.yaml a domain may be written in U-labels (café.test); here all are in
+	// A-labels (xn--caf-dma.test), as DNS has them.
 	Domains []string `yaml:"domains,omitempty"`
 	// Relays are domains that the site's MTAs take mail for and hand on by MX.
 	Relays   []string   `yaml:"relays,omitempty"`
@@ -104,6 +108,9 @@ type Org struct {
 type SMTP struct {
 	Chunking   bool `yaml:"chunking,omitempty"`   // offer CHUNKING (RFC 3030)
 	BinaryMIME bool `yaml:"binarymime,omitempty"` // offer BINARYMIME as well
+	// ASCIIOnly does not offer SMTPUTF8 (RFC 6531), as old servers do not: mail
+	// that needs it comes back from here with 5.6.7.
+	ASCIIOnly bool `yaml:"ascii-only,omitempty"`
 	// Auth are the SASL mechanisms of submission, in the order to offer them;
 	// without any, AuthMechanisms.
 	Auth []string `yaml:"auth,omitempty"`
@@ -192,7 +199,7 @@ type Zone struct {
 
 // Person is somebody with a mailbox.
 type Person struct {
-	Name     string `yaml:"name"` // the local part, lower case
+	Name     string `yaml:"name"` // the local part, as mailaddr.Fold has it
 	Password string `yaml:"password"`
 	// Quota bounds the mailbox in octets; 0 means the site's limit.
 	Quota int64 `yaml:"quota,omitempty"`
@@ -281,20 +288,20 @@ func (o *Org) ByRole(role Role) []Host {
 
 // Local reports whether mail for the domain belongs to this site's mailboxes.
 func (o *Org) Local(domain string) bool {
-	same := func(d string) bool { return strings.EqualFold(d, domain) }
+	same := func(d string) bool { return mailaddr.SameDomain(d, domain) }
 	return o.Domain != "" && (same(o.Domain) || slices.ContainsFunc(o.Domains, same))
 }
 
 // Relayed reports whether the site's MTAs take mail for the domain to hand on.
 func (o *Org) Relayed(domain string) bool {
-	return slices.ContainsFunc(o.Relays, func(d string) bool { return strings.EqualFold(d, domain) })
+	return slices.ContainsFunc(o.Relays, func(d string) bool { return mailaddr.SameDomain(d, domain) })
 }
 
 // Person returns the person whom a local part means, following one alias.
-// Local parts of the lab's own people are compared without regard to case
-// (RFC 5321 §2.4 leaves that to the receiving host).
+// Local parts of the lab's own people are compared by mailaddr.Fold, without
+// regard to case (RFC 5321 §2.4 leaves that to the receiving host).
 func (o *Org) Person(local string) (Person, bool) {
-	name := strings.ToLower(local)
+	name := mailaddr.Fold(local)
 	if to, ok := o.Aliases[name]; ok {
 		name = to
 	}
@@ -312,7 +319,8 @@ func (o *Org) Login(user, password string) (Person, bool) {
 	if full && !o.Local(domain) {
 		return Person{}, false
 	}
-	i := slices.IndexFunc(o.People, func(p Person) bool { return strings.EqualFold(p.Name, local) })
+	name := mailaddr.Fold(local)
+	i := slices.IndexFunc(o.People, func(p Person) bool { return p.Name == name })
 	if i < 0 || !equalSecret(o.People[i].Password, password) {
 		return Person{}, false
 	}

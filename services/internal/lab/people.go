@@ -25,6 +25,22 @@ var (
 	textBoth       = text.New("%s is both local and relayed", "%s é local e repassado ao mesmo tempo")
 )
 
+// useALabels writes the domains of mail as DNS has them. What is no U-label
+// stays, and is refused by checkDomains.
+func (o *Org) useALabels() {
+	in := func(domain *string) {
+		if a, err := mailaddr.ToASCII(*domain); err == nil && *domain == mailaddr.Fold(*domain) {
+			*domain = a
+		}
+	}
+	in(&o.Domain)
+	for _, list := range [][]string{o.Domains, o.Relays} {
+		for i := range list {
+			in(&list[i])
+		}
+	}
+}
+
 func (r *report) checkDomains(s *site) {
 	o := s.org
 	if o.Domain != "" && !isName(o.Domain) {
@@ -107,10 +123,10 @@ func isPerson(o *Org, name string) bool {
 	return slices.ContainsFunc(o.People, func(p Person) bool { return p.Name == name })
 }
 
-// isLocal accepts names that need no quotes before the @, in lower case.
+// isLocal accepts names that need no quotes before the @, in lower case and NFC.
 func isLocal(s string) bool {
 	a, err := mailaddr.Parse(s + "@lab.test")
-	return err == nil && a.Local == s && s == strings.ToLower(s) && !strings.ContainsAny(s, `" @`)
+	return err == nil && a.Local == s && s == mailaddr.Fold(s) && !strings.ContainsAny(s, `" @`)
 }
 
 // Bounds of what a site may set, in the units of Limits.

@@ -1,8 +1,6 @@
 package lab
 
 import (
-	"strings"
-
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/text"
 )
@@ -49,7 +47,7 @@ var ReservedParts = []struct {
 
 // reserved looks a name up without regard to case.
 func reserved(local string) (Reserved, bool) {
-	name := Reserved(strings.ToLower(local))
+	name := Reserved(mailaddr.Fold(local))
 	for _, r := range ReservedParts {
 		if r.Local == name {
 			return name, true
@@ -84,7 +82,7 @@ func (r *report) checkElsewhere(s *site) {
 	}
 	line := s.doc.line("elsewhere")
 	a, err := mailaddr.Parse(to)
-	if err != nil || a.Domain == "" || !a.ASCII() {
+	if err != nil || a.Domain == "" {
 		r.add(s.file(), line, textElsewhere, to)
 		return
 	}

@@ -81,9 +81,15 @@ func parseDomain(s string) (string, error) {
 		}
 		return parseLiteral(inner)
 	}
-	d := strings.ToLower(strings.TrimSuffix(s, "."))
-	if !IsDomain(d) {
+	d := nameCase(strings.TrimSuffix(s, "."))
+	if !hasLabels(d) {
+		if !isASCII(d) {
+			return "", ErrIDN
+		}
 		return "", ErrSyntax
+	}
+	if _, err := ToASCII(d); err != nil {
+		return "", err
 	}
 	return d, nil
 }
@@ -109,11 +115,25 @@ func parseLiteral(inner string) (string, error) {
 // RFC 6531 §3.3 adds), without a final dot: labels of 1 to 63 letters, digits
 // and inner hyphens. Underscores are accepted: hosts have them in their names.
 func IsDomain(s string) bool {
+	if !hasLabels(s) {
+		return false
+	}
+	_, err := ToASCII(s)
+	return err == nil
+}
+
+// maxLabel is how many octets a label has in DNS (RFC 1035 §2.3.4). A U-label
+// is measured as an A-label (RFC 5890 §4.2).
+const maxLabel = 63
+
+// hasLabels checks a domain character by character. Whether what is not ASCII
+// makes U-labels is for ToASCII to say.
+func hasLabels(s string) bool {
 	if s == "" || len(s) > MaxDomain {
 		return false
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > maxLabel && isASCII(label) || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
 		for _, r := range label {
@@ -131,14 +151,22 @@ func isAlnum(r rune) bool {
 
 // isText reports whether r is a UTF8-non-ascii (RFC 6531 §3.3) that a local
 // part may hold here: no control characters, no line or paragraph ends, no
-// spaces that look like ASCII's, and not the mark of broken UTF-8.
+// spaces that look like ASCII's, and not the mark of broken UTF-8. Nor a format
+// character: those are not seen, and some turn around the text that they are
+// shown in. Spared are the joiners, which scripts need, and the tags of emoji.
 func isText(r rune) bool {
-	return r >= utf8.RuneSelf && r != utf8.RuneError && !unicode.IsControl(r) && !unicode.Is(unicode.Z, r)
+	switch {
+	case r < utf8.RuneSelf, r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Z, r):
+		return false
+	case r == '\u200c', r == '\u200d', r >= 0xe0020 && r <= 0xe007f:
+		return true
+	}
+	return !unicode.Is(unicode.Cf, r)
 }
 
 // isLabelRune reports whether r may stand in a U-label: letters, marks and
 // digits, and the few others that RFC 5892 lets in by context. Above all not
-// the ideographic full stops, which IDNA would turn into dots.
+// the full stops that UTS 46 would turn into dots.
 func isLabelRune(r rune) bool {
 	if r < utf8.RuneSelf {
 		return false

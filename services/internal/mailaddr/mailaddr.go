@@ -1,6 +1,13 @@
 // Package mailaddr holds mail addresses as a type: parsed once, by the grammar
 // of RFC 5321 §4.1.2, and quoted again whenever they are written. Nothing that
 // a peer sent reaches a command, a header or a reply but through String.
+//
+// Both parts may be UTF-8 (RFC 6531 §3.3). A local part keeps its octets; the
+// host that has the mailbox compares it by Fold. A domain may be written in
+// U-labels or in A-labels, and stays as it was written but for lower case and
+// NFC; ALabels gives the form that DNS, queue and comparisons have, Both shows
+// the two. A domain that only a mapping would make valid is refused: nothing is
+// mapped here.
 package mailaddr
 
 import (
@@ -20,14 +27,15 @@ const (
 // Address is the null reverse-path "<>" (RFC 5321 §4.5.5). An empty Domain
 // with a local part is the bare <postmaster> of RFC 5321 §4.5.1.
 type Address struct {
-	Local  string // as the sender wrote it, unquoted; case is kept
-	Domain string // lower case, without a final dot; "[198.18.2.25]" for an address literal
+	Local  string // as the sender wrote it, unquoted; its octets are kept
+	Domain string // lower case in NFC, without a final dot; "[198.18.2.25]" for an address literal
 }
 
 // Errors of Parse.
 var (
 	ErrSyntax  = errors.New("not an address")
 	ErrTooLong = errors.New("address too long")
+	ErrIDN     = errors.New("domain is no valid internationalised name (RFC 5891)")
 )
 
 // Null reports whether the address is the null reverse-path.
@@ -93,5 +101,5 @@ func Parse(s string) (Address, error) {
 	return Address{Local: local, Domain: domain}, nil
 }
 
-// ASCII reports whether the address can be sent without SMTPUTF8.
+// ASCII reports whether the address as it stands can be sent without SMTPUTF8.
 func (a Address) ASCII() bool { return isASCII(a.Local) && isASCII(a.Domain) }
