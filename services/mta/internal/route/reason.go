@@ -13,6 +13,8 @@ type Rule string
 
 // The rules, in the order in which they are applied.
 const (
+	NotAnIDN      Rule = "not-an-idn"
+	ALabels       Rule = "a-labels"
 	Literal       Rule = "literal"
 	Alias         Rule = "alias"
 	NoSuchDomain  Rule = "no-such-domain"
@@ -64,6 +66,10 @@ func Describe(reasons []Reason) string {
 
 func (r Reason) text() text.Text {
 	switch r.Rule {
+	case NotAnIDN:
+		return text.New("%s is no valid internationalised domain name (RFC 5891)", "%s não é um nome de domínio internacionalizado válido (RFC 5891)")
+	case ALabels:
+		return text.New("%s is %s in DNS (RFC 5890)", "%s é %s no DNS (RFC 5890)")
 	case Literal:
 		return text.New("%s is an address literal: no MX is asked for", "%s é um endereço literal: não se pergunta MX")
 	case Alias:

@@ -7,6 +7,7 @@
 // everything worse, drop what is not a host name, look up addresses, stop at
 // the bound. Addresses are asked for one preference at a time: Find stops at the
 // first one with a usable host, and More goes on when those hosts have failed.
+// DNS is asked for A-labels, also where the domain is written in U-labels.
 //
 // When nobody is left because we are the best host ourselves, it matters whose
 // domain it is. One of our own site's has its mailboxes beside us, and mail goes
@@ -95,7 +96,10 @@ type DNS interface {
 // Find decides where mail for a domain goes. shuffle puts n things into random
 // order, as math/rand/v2's Shuffle does.
 func Find(ctx context.Context, domain string, self Self, dns DNS, shuffle func(n int, swap func(i, j int))) Route {
-	f := &finder{domain: strings.ToLower(domain), self: self, dns: dns, shuffle: shuffle}
+	f := &finder{self: self, dns: dns, shuffle: shuffle}
+	if !f.name(domain) {
+		return f.verdict(reply.New(550, "5.1.2", "The domain is no valid internationalised name"), NotAnIDN, domain)
+	}
 	if ip, ok := (mailaddr.Address{Local: "x", Domain: domain}).Literal(); ok {
 		return f.literal(ip)
 	}
@@ -113,6 +117,20 @@ func Find(ctx context.Context, domain string, self Self, dns DNS, shuffle func(n
 	}
 	return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the mail hosts of %s; trying again later", f.domain),
 		LookupFailed, f.domain, errText(mx.Err))
+}
+
+// name takes the domain as DNS has it, and says so where that is another way to
+// write it than people's.
+func (f *finder) name(domain string) bool {
+	ascii, err := mailaddr.ToASCII(domain)
+	if err != nil {
+		return false
+	}
+	f.domain = strings.ToLower(ascii)
+	if u := mailaddr.ToUnicode(f.domain); u != f.domain {
+		f.because(ALabels, u, f.domain)
+	}
+	return true
 }
 
 // More goes on behind the hosts that are known so far: it returns those of the

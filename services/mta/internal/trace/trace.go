@@ -167,8 +167,9 @@ func (h Hop) String() string {
 		fmt.Fprintf(&b, "\r\n\t(using %s with cipher %s)", strings.ReplaceAll(tls.VersionName(h.TLS.Version), " ", ""), tls.CipherSuiteName(h.TLS.CipherSuite))
 	}
 	fmt.Fprintf(&b, "\r\n\tby %s (Correio) with %s id %s", h.By, h.With, h.ID)
-	if !h.For.Null() && h.For.ASCII() {
-		fmt.Fprintf(&b, "\r\n\tfor %s", h.For.Path())
+	// A trace line must not be what makes a message need SMTPUTF8.
+	if to := h.For.ALabels(); !to.Null() && to.ASCII() {
+		fmt.Fprintf(&b, "\r\n\tfor %s", to.Path())
 	}
 	fmt.Fprintf(&b, ";\r\n\t%s\r\n", Date(h.Time))
 	return b.String()

@@ -82,6 +82,15 @@ func TestReceivedLine(t *testing.T) {
 	if got := hop.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	for to, want := range map[mailaddr.Address]string{
+		{Local: "ana", Domain: "café.casos.test"}: "\tfor <ana@xn--caf-dma.casos.test>;\r\n",
+		{Local: "joão", Domain: "boreal.test"}:    " id 4F0A1122CC;\r\n", // a trace line stays ASCII
+	} {
+		hop.For = to
+		if got := hop.String(); !strings.Contains(got, want) {
+			t.Errorf("for %s: got\n%s\nwant %q in it", to, got, want)
+		}
+	}
 	hop.Hello, hop.For = "evil\r\nX: y (z)", mailaddr.Address{}
 	m, err := mail.ReadMessage(bytes.NewReader([]byte(hop.String() + "\r\n")))
 	if err != nil || len(m.Header) != 1 {
@@ -93,6 +102,7 @@ func TestWithKeywords(t *testing.T) {
 	for want, got := range map[string]string{
 		"SMTP": With(false, false, false, false), "ESMTP": With(true, false, false, false), "ESMTPS": With(true, true, false, false),
 		"ESMTPA": With(true, false, true, false), "ESMTPSA": With(true, true, true, false), "UTF8SMTPSA": With(true, true, true, true),
+		"UTF8SMTP": With(true, false, false, true), "UTF8SMTPS": With(true, true, false, true), "UTF8SMTPA": With(true, false, true, true),
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
