@@ -37,8 +37,8 @@ func (c *Client) Auth(ctx context.Context, user, password string) error {
 	if err != nil {
 		return err
 	}
-	if rep.Code == 334 {
-		return c.cancelAuth(user, mechanism)
+	if rep.Positive() && rep.Code != 235 {
+		return c.authGoesOn(rep, user, mechanism)
 	}
 	if rep.Code != 235 {
 		c.rec.auth(event.Refused, user, mechanism)

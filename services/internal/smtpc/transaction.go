@@ -93,12 +93,6 @@ func broke(err error) Result {
 	return Result{Err: err}
 }
 
-// misplaced gives the connection up for a reply that agrees to what was not
-// asked.
-func (c *Client) misplaced(step Step, rep reply.Reply) error {
-	return c.fail(&Error{Step: step, Err: fmt.Errorf("%w: %s", ErrOutOfPlace, rep)})
-}
-
 func (t *transaction) stepByStep(message io.Reader) {
 	if !t.mailed(t.c.command(StepMail, t.c.mailLine(t.env))) {
 		return
