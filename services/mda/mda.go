@@ -81,7 +81,7 @@ func (n *Node) newLMTP() (*smtpd.Server, error) {
 			Org: n.env.Org, Host: n.env.Host.Name, Store: n.store,
 			Events: n.env.Events, Log: n.env.Log, Metrics: lmtp.NewMetrics(n.env.Metrics),
 		},
-		SMTPUTF8: true,
+		SMTPUTF8: !n.env.Org.SMTP.ASCIIOnly,
 		Limits: smtpd.Limits{
 			MessageSize: lmtp.MaxMessage(n.env.Org), Recipients: limits.Recipients, Errors: lmtpErrors,
 			Connections: limits.Connections, PerClient: limits.PerClient,

@@ -31,7 +31,7 @@ var (
 	mx1  = netip.MustParseAddr("198.19.1.25")
 	pc   = netip.MustParseAddr("198.19.1.100")
 	home = &lab.Org{
-		Title: "Aurora", Domain: "aurora.test", Domains: []string{"implicit.casos.test"},
+		Title: "Aurora", Domain: "aurora.test", Domains: []string{"implicit.casos.test", "xn--caf-dma.casos.test"},
 		Hosts: []lab.Host{
 			{Name: "mx1.aurora.test", Role: lab.RoleMTA, Internet: netip.MustParseAddr("198.18.1.25"), LAN: mx1},
 			{Name: "mda.aurora.test", Role: lab.RoleMDA, LAN: mda.Addr()},
@@ -40,8 +40,9 @@ var (
 		People: []lab.Person{
 			{Name: "ana", Password: "ana"}, {Name: "alice", Password: "alice"},
 			{Name: "carla", Password: "carla", Quota: 600}, {Name: "caio", Password: "caio", Quota: 10},
+			{Name: "josé", Password: "josé"},
 		},
-		Aliases: map[string]string{"postmaster": "alice", "abuse": "alice"},
+		Aliases: map[string]string{"postmaster": "alice", "abuse": "alice", "conceição": "josé"},
 	}
 )
 
@@ -61,7 +62,7 @@ func newServer(t *testing.T) *server {
 	}
 	s := &server{t: t, stack: labtest.NewStack(t), store: st, events: event.NewLog("mda.aurora.test", 0)}
 	srv, err := smtpd.New(smtpd.Config{
-		Hostname: "mda.aurora.test", Proto: smtpd.LMTP, Events: s.events,
+		Hostname: "mda.aurora.test", Proto: smtpd.LMTP, Events: s.events, SMTPUTF8: true,
 		Backend: &lmtp.Backend{
 			Org: home, Host: "mda.aurora.test", Store: st, Events: s.events, Log: labtest.Logger(t, "mda.aurora.test"),
 		},
@@ -188,6 +189,21 @@ func TestRow20WhatIsStored(t *testing.T) {
 	}
 	if stored != 2 {
 		t.Errorf("%d store events, want 2", stored)
+	}
+}
+
+// RFC 6531 §4.3: trace fields of a message that came with SMTPUTF8.
+func TestWhatIsStoredOfUTF8(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	dialogue.Play(t, "testdata/utf8.txt", func(string) (net.Conn, error) { return s.dial(mx1) })
+	for owner, address := range map[string]string{"josé": "JOSÉ@aurora.test", "ana": "ana@café.casos.test"} {
+		mail := s.mail(owner)
+		if len(mail) != 1 || !strings.HasPrefix(mail[0], "Return-Path: <joão@boreal.test>\r\nDelivered-To: "+address+"\r\n") ||
+			!strings.Contains(mail[0], " with UTF8LMTP id ") || !strings.Contains(mail[0], "\tfor <"+address+">; ") ||
+			!strings.HasSuffix(mail[0], "Message-ID: <2@boreal.test>\r\nSubject: ação\r\n\r\nmaçã\r\n") {
+			t.Errorf("%s has %q", owner, mail)
+		}
 	}
 }
 

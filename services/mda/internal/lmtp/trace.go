@@ -13,11 +13,15 @@ import (
 // trace returns the fields that final delivery puts in front of a copy.
 //
 // RFC 5321 §4.4: Return-Path first, with the reverse-path; Received as at
-// every hop, "with" naming the protocol as RFC 3848 has it.
+// every hop, "with" naming the protocol as RFC 3848 and RFC 6531 §4.3 have it.
+// Addresses are as LMTP gave them: in UTF-8 only when SMTPUTF8 was said.
 func (s *session) trace(t *smtpd.Transaction, to mailaddr.Address, id string, at time.Time) []byte {
 	with := "LMTP"
+	if t.Params.SMTPUTF8 {
+		with = "UTF8LMTP"
+	}
 	if t.TLS != nil {
-		with = "LMTPS"
+		with += "S"
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Return-Path: %s\r\n", t.From.Path())

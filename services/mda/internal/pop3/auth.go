@@ -93,6 +93,10 @@ func (s *session) stls(ctx context.Context, _ command) error {
 	case s.tls:
 		s.fail("", "TLS is on already")
 		return nil
+	case s.utf8:
+		// RFC 6856 §2.1: the client must not, and the server may refuse it.
+		s.fail("", "STLS comes before UTF8")
+		return nil
 	case s.cfg.TLS == nil:
 		s.fail("", "no TLS here")
 		return nil
@@ -102,4 +106,12 @@ func (s *session) stls(ctx context.Context, _ command) error {
 		return err
 	}
 	return s.handshake(ctx)
+}
+
+// utf8Mode begins UTF-8 mode (RFC 6856 §2.1), which lasts until the session
+// ends.
+func (s *session) utf8Mode(context.Context, command) error {
+	s.utf8 = true
+	s.ok("UTF-8 it is")
+	return nil
 }

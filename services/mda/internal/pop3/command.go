@@ -32,13 +32,15 @@ func parse(line []byte) (command, error) {
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
 		verb, rest = s[:i], s[i+1:]
 	}
-	if verb == "" || strings.ContainsFunc(verb, notLetter) {
+	if verb == "" || notLetter(rune(verb[0])) || strings.ContainsFunc(verb, notAlnum) {
 		return command{}, errSyntax
 	}
 	return command{verb: strings.ToUpper(verb), args: strings.Fields(rest), rest: rest}, nil
 }
 
 func notLetter(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
+
+func notAlnum(r rune) bool { return notLetter(r) && (r < '0' || r > '9') }
 
 // number reads an argument as a decimal number from 0 to 999,999,999.
 func number(s string) (int, bool) {
@@ -74,6 +76,7 @@ var rules = map[string]rule{
 	"USER": {authorization, 1, 1, (*session).user},
 	"PASS": {authorization, 0, anyArgs, (*session).pass},
 	"STLS": {authorization, 0, 0, (*session).stls},
+	"UTF8": {authorization, 0, 0, (*session).utf8Mode}, // RFC 6856 §2.1: only there
 	"CAPA": {authorization | transaction, 0, 0, (*session).capa},
 	"QUIT": {authorization | transaction, 0, 0, (*session).quit},
 	"STAT": {transaction, 0, 0, (*session).stat},

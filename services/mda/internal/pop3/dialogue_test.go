@@ -28,6 +28,7 @@ func TestDialogues(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, nil)
 			s.deliver("ana", anas...)
+			s.deliver("joão", "Subject: ação\r\n\r\nmaçã\r\n")
 			dialogue.Play(t, file, func(name string) (net.Conn, error) {
 				if name == "tls" {
 					return tls.Dial("tcp", s.secure, s.clientTLS())
@@ -53,6 +54,8 @@ func TestCommandByState(t *testing.T) {
 		{"USER ana", [3]string{"+OK now", "+OK now", "-ERR USER comes before login"}},
 		{"PASS ana", [3]string{"-ERR USER comes", "+OK ana has", "-ERR PASS comes before login"}},
 		{"STLS x", [3]string{"-ERR STLS has", "-ERR STLS has", "-ERR STLS comes"}},
+		{"UTF8", [3]string{"+OK UTF-8", "+OK UTF-8", "-ERR UTF8 comes before login"}},
+		{"UTF8 x", [3]string{"-ERR UTF8 has", "-ERR UTF8 has", "-ERR UTF8 comes before login"}},
 		{"CAPA", [3]string{"+OK", "+OK", "+OK"}},
 		{"STAT", [3]string{"-ERR STAT comes after", "-ERR STAT comes after", "+OK 3 215"}},
 		{"LIST", [3]string{"-ERR LIST comes", "-ERR LIST comes", "+OK 3"}},

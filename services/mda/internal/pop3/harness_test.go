@@ -76,14 +76,14 @@ func openStore(t testing.TB, dir string) *store.Store {
 	return st
 }
 
-// login knows ana and alice, whose passwords are their names and a name with
-// spaces.
+// login knows ana and joão, whose passwords are their names, and alice, whose
+// has spaces.
 func login(user, password string) (string, bool) {
 	name, domain, full := strings.Cut(strings.ToLower(user), "@")
 	if full && domain != "aurora.test" {
 		return "", false
 	}
-	return name, name == "ana" && password == "ana" || name == "alice" && password == "two words "
+	return name, (name == "ana" || name == "joão") && password == name || name == "alice" && password == "two words "
 }
 
 func (s *server) run() {

@@ -1,6 +1,6 @@
 // Package pop3 is the POP3 server of the MDA: RFC 1939 with the extensions of
-// RFC 2449 (CAPA, response codes, pipelining), RFC 2595 (STLS) and RFC 3206
-// (AUTH and SYS/TEMP codes).
+// RFC 2449 (CAPA, response codes, pipelining), RFC 2595 (STLS), RFC 3206 (AUTH
+// and SYS/TEMP codes) and RFC 6856 (UTF8).
 //
 // # Flow
 //
@@ -16,6 +16,12 @@
 // what RETR sends, in octets, before dots are stuffed. Every read has a length
 // limit, every read and write a deadline; a message is streamed in pieces.
 // Logging in without TLS is allowed: the lab exists to let people watch it.
+//
+// A message with UTF-8 in its header (RFC 6532) goes out octet for octet also to
+// a client that has not said UTF8. RFC 6856 §5 would have it refused, or a
+// surrogate made: few clients know the command, those that do not read UTF-8 all
+// the same, and a message that nobody can fetch teaches less than one that is
+// all there. So LIST, UIDL and what RETR sends are the same in both modes.
 package pop3
 
 import (

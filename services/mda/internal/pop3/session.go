@@ -21,6 +21,7 @@ type session struct {
 	raw   net.Conn // the socket, below TLS
 	state state
 	tls   bool
+	utf8  bool // the client has said UTF8
 
 	name     string // from USER; "" when PASS is not expected
 	failures int    // of PASS
@@ -189,7 +190,7 @@ func (s *session) close(reason error) {
 // (RFC 2449 §5: STLS only where it can be given).
 func (s *session) capa(context.Context, command) error {
 	s.ok("capabilities follow")
-	list := []string{"TOP", "UIDL", "USER", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER"}
+	list := []string{"TOP", "UIDL", "USER", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8"}
 	if s.cfg.TLS != nil && !s.tls && s.state == authorization {
 		list = append(list, "STLS")
 	}
