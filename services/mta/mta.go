@@ -129,8 +129,8 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{*n.env.Cert}, MinVersion: tls.VersionTLS12}
 	}
 	if proto != smtpd.SMTP {
-		cfg.AuthMechanisms = []string{"PLAIN", "LOGIN"}
-		cfg.RequireAuth, cfg.RequireTLSForAuth = true, true
+		cfg.AuthMechanisms = n.env.Org.SMTP.Mechanisms()
+		cfg.RequireAuth, cfg.RequireTLSForAuth = true, !n.env.Org.SMTP.AuthWithoutTLS
 	}
 	cfg.Backend = policy.New(policy.Config{
 		Org: n.env.Org, Host: n.env.Host, Submission: proto != smtpd.SMTP,

@@ -28,6 +28,7 @@ import (
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpc"
 	"correio/services/internal/smtpd"
 )
@@ -178,8 +179,13 @@ func (w *world) listen(at string, serve func(ctx context.Context, ln net.Listene
 // Open implements smtpd.Backend.
 func (m *mailboxes) Open(context.Context, smtpd.Peer) (smtpd.Session, error) { return m, nil }
 
+// Secret implements smtpd.Session.
+func (m *mailboxes) Secret(context.Context, string) (sasl.Secret, error) {
+	return sasl.Secret{}, sasl.ErrNobody
+}
+
 // Auth implements smtpd.Session.
-func (m *mailboxes) Auth(context.Context, string, string) error { return errors.New("no") }
+func (m *mailboxes) Auth(context.Context, sasl.Identity) error { return errors.New("no") }
 
 // Mail implements smtpd.Session.
 func (m *mailboxes) Mail(context.Context, *smtpd.Transaction) (reply.Reply, error) {

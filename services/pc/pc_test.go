@@ -21,6 +21,7 @@ import (
 	"correio/services/internal/labtest"
 	"correio/services/internal/node"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 	"correio/services/pc"
 )
@@ -125,12 +126,14 @@ func (b *mailbag) Open(context.Context, smtpd.Peer) (smtpd.Session, error) {
 
 type bagSession struct{ b *mailbag }
 
-func (s *bagSession) Auth(_ context.Context, user, password string) error {
-	if (user == "ana" || user == "alice") && password == user {
-		return nil
+func (s *bagSession) Secret(_ context.Context, user string) (sasl.Secret, error) {
+	if user == "ana" || user == "alice" {
+		return sasl.Secret{Account: user, Password: user}, nil
 	}
-	return reply.New(535, "5.7.8", "Wrong name or password").Err(nil)
+	return sasl.Secret{}, sasl.ErrNobody
 }
+
+func (s *bagSession) Auth(context.Context, sasl.Identity) error { return nil }
 
 func (s *bagSession) Mail(context.Context, *smtpd.Transaction) (reply.Reply, error) {
 	return reply.Reply{}, nil

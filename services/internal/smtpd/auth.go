@@ -2,15 +2,14 @@ package smtpd
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"correio/services/internal/event"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd/command"
 )
 
@@ -23,76 +22,15 @@ var (
 	replyAuthBad       = reply.New(535, "5.7.8", "User name or password is wrong")
 	replyAuthTemporary = reply.New(454, "4.7.0", "Authentication cannot be checked now; try again later")
 	replyAuthCancelled = reply.New(501, "5.7.0", "Authentication cancelled")
+	replyAuthInitial   = reply.New(501, "5.7.0", "This mechanism has no initial response: the server speaks first")
 	replyBase64        = reply.New(501, "5.5.2", "That is not base64")
 	replyAuthSyntax    = reply.New(501, "5.5.2", "Authentication response is malformed")
 	replyAuthLong      = reply.New(500, "5.5.6", "Authentication line too long")
 	replyAuthMany      = reply.New(421, "4.7.0", "Too many failed authentications; closing the connection").WithClose()
 )
 
-// mechanism is one exchange of SASL (RFC 4422) on the server's side.
-type mechanism interface {
-	// next takes the client's response, nil before there is one, and returns a
-	// challenge; or done, after which claim says what the client claims.
-	next(response []byte) (challenge []byte, done bool, err error)
-	claim() (user, password string)
-}
-
-var mechanismNames = []string{"PLAIN", "LOGIN"}
-
-func newMechanism(name string) mechanism {
-	switch name {
-	case "PLAIN":
-		return &plain{}
-	case "LOGIN":
-		return &login{}
-	}
-	return nil
-}
-
-var (
-	errMalformed = errors.New("malformed response")
-	errOther     = errors.New("may not act for another user")
-)
-
-// plain is RFC 4616.
-type plain struct{ user, password string }
-
-func (m *plain) next(response []byte) ([]byte, bool, error) {
-	if response == nil {
-		return nil, false, nil // the client speaks first: an empty challenge
-	}
-	parts := strings.Split(string(response), "\x00")
-	if len(parts) != 3 {
-		return nil, true, errMalformed
-	}
-	m.user, m.password = parts[1], parts[2]
-	if parts[0] != "" && parts[0] != parts[1] {
-		return nil, true, errOther
-	}
-	return nil, true, nil
-}
-
-func (m *plain) claim() (string, string) { return m.user, m.password }
-
-// login is the mechanism that no RFC describes and every client has.
-type login struct {
-	user, password string
-	named          bool
-}
-
-func (m *login) next(response []byte) ([]byte, bool, error) {
-	switch {
-	case response == nil:
-		return []byte("Username:"), false, nil
-	case !m.named:
-		m.user, m.named = string(response), true
-		return []byte("Password:"), false, nil
-	}
-	m.password = string(response)
-	return nil, true, nil
-}
-
-func (m *login) claim() (string, string) { return m.user, m.password }
+// noteInClear goes with the event of a proof that anybody on the way could read.
+const noteInClear = "without TLS"
 
 // authPossible reports whether AUTH works on this connection as it is now.
 func (s *session) authPossible() bool {
@@ -102,12 +40,12 @@ func (s *session) authPossible() bool {
 
 // auth is AUTH (RFC 4954 §4).
 func (s *session) auth(ctx context.Context, c command.Command) reply.Reply {
-	r := s.exchange(ctx, c)
+	r := s.authenticate(ctx, c)
 	s.strayAuth = s.strayAuth || r.Code >= 400
 	return r
 }
 
-func (s *session) exchange(ctx context.Context, c command.Command) reply.Reply {
+func (s *session) authenticate(ctx context.Context, c command.Command) reply.Reply {
 	cfg := &s.srv.cfg
 	switch {
 	case len(cfg.AuthMechanisms) == 0:
@@ -119,76 +57,80 @@ func (s *session) exchange(ctx context.Context, c command.Command) reply.Reply {
 	case !slices.Contains(cfg.AuthMechanisms, c.Arg):
 		return replyMechanism
 	}
-	m := newMechanism(c.Arg)
-	response, err := initialResponse(c.Initial)
-	for err == nil {
-		challenge, done, fault := m.next(response)
-		if done {
-			return s.judge(ctx, c.Arg, m, fault)
-		}
-		response, err = s.challenge(challenge)
-	}
-	if errors.Is(err, errSaid) {
+	x := s.srv.sasl.Begin(c.Arg, s.backend)
+	err := s.exchange(ctx, x, c)
+	switch {
+	case errors.Is(err, errSaid):
 		return reply.Reply{}
+	case errors.Is(err, sasl.ErrMalformed):
+		return replyAuthSyntax
+	case errors.Is(err, sasl.ErrInitial):
+		return replyAuthInitial // RFC 4954 §4: 501
+	case errors.Is(err, sasl.ErrBase64):
+		return replyBase64
+	case errors.Is(err, errCancelled):
+		return replyAuthCancelled
 	}
-	return reply.Of(err)
+	return s.judge(ctx, c.Arg, x.Who(), err)
 }
 
-// errSaid means that the client has been told already.
-var errSaid = errors.New("already said")
+var (
+	errSaid      = errors.New("already said") // the client has been told
+	errCancelled = errors.New("cancelled by the client")
+)
 
-// initialResponse decodes the response that came with AUTH, nil when none did.
-// "=" is an empty one.
-func initialResponse(s string) ([]byte, error) {
-	switch s {
-	case "":
-		return nil, nil
-	case "=":
-		return []byte{}, nil
+// exchange runs challenges and responses to their end; nil is success.
+func (s *session) exchange(ctx context.Context, x *sasl.Exchange, c command.Command) error {
+	response, err := sasl.DecodeInitial(c.Initial)
+	for err == nil {
+		var challenge []byte
+		var done bool
+		challenge, done, err = x.Next(ctx, response)
+		if done || err != nil {
+			return err
+		}
+		response, err = s.challenge(challenge, !sasl.Bare(c.Arg))
 	}
-	return decodeBase64(s)
+	return err
 }
 
-// decodeBase64 never returns nil without an error.
-func decodeBase64(s string) ([]byte, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil {
-		return nil, replyBase64.Err(err)
+// challenge asks the client and returns its response. A challenge that a
+// response can be checked against is as secret as that: together they let
+// anybody try passwords.
+func (s *session) challenge(text []byte, secret bool) ([]byte, error) {
+	line := "334 " + sasl.Encode(text) // never folded, however long
+	s.wire.Out = append(append(s.wire.Out, line...), "\r\n"...)
+	if secret && len(text) > 0 {
+		line = "334 " + masked
 	}
-	return append([]byte{}, b...), nil
-}
-
-// challenge asks the client and returns its response.
-func (s *session) challenge(text []byte) ([]byte, error) {
-	s.say(reply.New(334, "", base64.StdEncoding.EncodeToString(text)))
-	line, ok := s.readLine(func([]byte) int { return s.limits().AuthLine }, replyAuthLong)
+	s.recordReply([]byte(line))
+	in, ok := s.readLine(func([]byte) int { return s.limits().AuthLine }, replyAuthLong)
 	if !ok {
 		return nil, errSaid
 	}
 	s.recordIn(masked, "")
-	if string(line) == "*" {
-		return nil, replyAuthCancelled.Err(nil) // RFC 4954 §4
+	if string(in) == "*" {
+		return nil, errCancelled // RFC 4954 §4
 	}
-	return decodeBase64(string(line))
+	return sasl.Decode(string(in))
 }
 
-// judge asks the backend whether the claim is true.
-func (s *session) judge(ctx context.Context, name string, m mechanism, err error) reply.Reply {
-	user, password := m.claim()
-	switch {
-	case errors.Is(err, errMalformed):
-		return replyAuthSyntax
-	case err != nil || !isName(user):
-		err = replyAuthBad.Err(err)
-	default:
-		err = s.backend.Auth(ctx, user, password)
+// judge tells the backend what came of an exchange, and the client what the
+// backend makes of it.
+func (s *session) judge(ctx context.Context, mechanism string, who sasl.Identity, fault error) reply.Reply {
+	err := fault
+	if fault == nil || errors.Is(fault, sasl.ErrRefused) {
+		err = s.backend.Auth(ctx, who)
+		if err == nil && fault != nil {
+			err = replyAuthBad.Err(fault)
+		}
 	}
 	if err == nil {
-		s.user = user
-		s.recordAuth(event.Accepted, name, user)
+		s.user = who.User
+		s.recordAuth(event.Accepted, mechanism, who.User)
 		return replyAuthOk
 	}
-	s.recordAuth(event.Refused, name, printable(user))
+	s.recordAuth(event.Refused, mechanism, printable(who.User))
 	var e *reply.Error
 	if !errors.As(err, &e) {
 		s.log.Error("backend failed", "conn", s.peer.Conn, "op", "auth", "err", err)
@@ -201,11 +143,6 @@ func (s *session) judge(ctx context.Context, name string, m mechanism, err error
 		}
 	}
 	return r
-}
-
-// isName reports whether a user name can be one: text, and some of it.
-func isName(s string) bool {
-	return s != "" && len(s) <= 255 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // printable makes a refused user name fit for a record.

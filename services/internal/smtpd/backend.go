@@ -8,6 +8,7 @@ import (
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 )
 
 // Protocol is the dialect a server speaks.
@@ -42,8 +43,12 @@ type Peer struct {
 // one at a time, in an order that RFC 5321 §4.1.4 allows. Errors become
 // replies by reply.Of.
 type Session interface {
-	// Auth checks a name and a password and remembers who it is.
-	Auth(ctx context.Context, user, password string) error
+	// AUTH checks proofs against these; the engine runs the exchange.
+	sasl.Credentials
+	// Auth is told how an exchange ended: who has proved who they are, or, with
+	// no Account, that the proof was wrong (which nil leaves to the engine to
+	// answer). It remembers who it is.
+	Auth(ctx context.Context, who sasl.Identity) error
 	// Mail starts a transaction, Rcpt adds a recipient to it. A zero reply
 	// means the engine's usual 250.
 	Mail(ctx context.Context, t *Transaction) (reply.Reply, error)

@@ -11,14 +11,18 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 )
 
 // discard accepts everything and keeps nothing.
 type discard struct{}
 
-func (discard) Open(context.Context, smtpd.Peer) (smtpd.Session, error)             { return discard{}, nil }
-func (discard) Auth(context.Context, string, string) error                          { return nil }
+func (discard) Open(context.Context, smtpd.Peer) (smtpd.Session, error) { return discard{}, nil }
+func (discard) Secret(context.Context, string) (sasl.Secret, error) {
+	return sasl.Secret{}, sasl.ErrNobody
+}
+func (discard) Auth(context.Context, sasl.Identity) error                           { return nil }
 func (discard) Mail(context.Context, *smtpd.Transaction) (r reply.Reply, err error) { return }
 func (discard) Rcpt(context.Context, *smtpd.Transaction, smtpd.Recipient) (r reply.Reply, err error) {
 	return

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd/wire"
 )
 
@@ -24,7 +24,7 @@ type Config struct {
 	TLS     *tls.Config
 	Backend Backend
 
-	// AuthMechanisms are what AUTH offers, of PLAIN and LOGIN. Without any,
+	// AuthMechanisms are what AUTH offers, of sasl.Mechanisms. Without any,
 	// AUTH is not implemented.
 	AuthMechanisms []string
 	// RequireTLSForAuth keeps AUTH away from plain-text connections (538).
@@ -137,7 +137,7 @@ func (cfg *Config) validate() error {
 		faults = append(faults, fmt.Errorf("unknown protocol %q", cfg.Proto))
 	}
 	for _, m := range cfg.AuthMechanisms {
-		if !slices.Contains(mechanismNames, m) {
+		if !sasl.Known(m) {
 			faults = append(faults, fmt.Errorf("unknown mechanism %q", m))
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // TestDialogs plays testdata/*.dialog. A script is lines of
 //
 //	# comment
-//	@ option …      configures the server: proto=lmtp tls auth needauth dsn utf8 size=N rcpts=N errors=N
+//	@ option …      configures the server: proto=lmtp tls auth[=MECHANISM,…] needauth dsn utf8 size=N rcpts=N errors=N
 //	C: text         the client sends text and CRLF
 //	L: text         the client sends text and a bare LF
 //	R: "text\r\n"   the client sends exactly that (a Go string)
@@ -95,6 +95,9 @@ func (p *player) option(o string) {
 		p.cfg.TLS = testTLS()
 	case "auth":
 		p.cfg.AuthMechanisms = []string{"PLAIN", "LOGIN"}
+		if value != "" {
+			p.cfg.AuthMechanisms = strings.Split(value, ",")
+		}
 	case "authtls":
 		p.cfg.RequireTLSForAuth = true
 	case "needauth":

@@ -117,7 +117,12 @@ func (s *session) recordMessage(in *wire.Content, head *headSample) {
 }
 
 func (s *session) recordAuth(text, mechanism, user string) {
-	if !s.silent() {
-		s.record(event.Record{Kind: event.KindAuth, Text: text, Meta: event.M(event.User, user, event.Mechanism, mechanism)})
+	if s.silent() {
+		return
 	}
+	note := ""
+	if s.tls == nil {
+		note = noteInClear
+	}
+	s.record(event.Record{Kind: event.KindAuth, Text: text, Meta: event.M(event.User, user, event.Mechanism, mechanism, event.Note, note)})
 }

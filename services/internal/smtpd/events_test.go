@@ -187,8 +187,9 @@ func TestEvents_SecretsAreMasked(t *testing.T) {
 	}
 	for _, want := range []string{
 		"line < AUTH PLAIN ****\n", "line < AUTH ****\n", "line < AUTH LOGIN\n", "line < ****\n", "line < NOOP\n",
-		"auth  refused user=\"segredo\" mechanism=\"PLAIN\"\n", "auth  refused user=\"segredo-ana\" mechanism=\"LOGIN\"\n",
-		"auth  accepted user=\"segredo\" mechanism=\"PLAIN\"\n",
+		"auth  refused user=\"segredo\" mechanism=\"PLAIN\" note=\"without TLS\"\n",
+		"auth  refused user=\"segredo-ana\" mechanism=\"LOGIN\" note=\"without TLS\"\n",
+		"auth  accepted user=\"segredo\" mechanism=\"PLAIN\" note=\"without TLS\"\n",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q in\n%s", want, all.String())

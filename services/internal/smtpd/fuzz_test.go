@@ -12,6 +12,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 )
 
@@ -23,6 +24,7 @@ func FuzzEngine(f *testing.F) {
 	f.Add([]byte("HELO a\nMAIL FROM:a@b\nRCPT TO:<c@d>\nDATA\nx\n.\nQUIT\n"), byte(0), byte(3))
 	f.Add([]byte("LHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<c@d>\r\nRCPT TO:<ninguem@d>\r\nDATA\r\n..\n\r\n.\r\n"), byte(1), byte(7))
 	f.Add([]byte("EHLO a\r\nAUTH LOGIN\r\nYQ==\r\nYQ==\r\nAUTH PLAIN\r\n*\r\nMAIL FROM:<\"a> X=1 <b\"@b>\r\n"), byte(2), byte(20))
+	f.Add([]byte("EHLO a\r\nAUTH CRAM-MD5\r\nYQ==\r\nAUTH SCRAM-SHA-256 biwsbj1hLHI9eA==\r\nYz1iaXdzLHI9eCxwPUFBPT0=\r\n\r\nAUTH SCRAM-SHA-256\r\n=\r\n"), byte(2), byte(30))
 	f.Add([]byte("EHLO a\r\nMAIL FROM:<é@b> SMTPUTF8 ENVID=+2B\r\nRCPT TO:<pane@d> NOTIFY=NEVER\r\n"), byte(0), byte(40))
 	f.Add([]byte("\x16\x03\x01\x00\x00GET / HTTP/1.1\r\n"+strings.Repeat("x", 3000)+"\r\nSTARTTLS\r\n"), byte(0), byte(100))
 	f.Fuzz(func(t *testing.T, input []byte, proto, chunk byte) {
@@ -30,7 +32,7 @@ func FuzzEngine(f *testing.F) {
 		srv, err := smtpd.New(smtpd.Config{
 			Hostname: "mx1.boreal.test", Backend: b, Events: event.NewLog("mx1", 1<<16),
 			Proto:          []smtpd.Protocol{smtpd.SMTP, smtpd.LMTP, smtpd.Submission}[proto%3],
-			AuthMechanisms: []string{"PLAIN", "LOGIN"}, SMTPUTF8: true, DSN: true, TLS: testTLS(),
+			AuthMechanisms: sasl.Mechanisms, SMTPUTF8: true, DSN: true, TLS: testTLS(),
 			Limits: smtpd.Limits{MessageSize: 200, Recipients: 3, Errors: 20, AuthFailures: 3, Handshake: 10 * time.Millisecond},
 		})
 		if err != nil {
@@ -115,9 +117,9 @@ type orderedSession struct {
 	current *smtpd.Transaction
 }
 
-func (s *orderedSession) Auth(ctx context.Context, user, password string) error {
+func (s *orderedSession) Secret(ctx context.Context, user string) (sasl.Secret, error) {
 	s.check(user != "" && !strings.ContainsAny(user, "\r\n\x00"), "user %q", user)
-	return s.Session.Auth(ctx, user, password)
+	return s.Session.Secret(ctx, user)
 }
 
 func (s *orderedSession) check(ok bool, format string, args ...any) {

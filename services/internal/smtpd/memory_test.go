@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 )
 
@@ -70,13 +71,23 @@ var (
 	denied  = reply.New(550, "5.7.1", "Not you")
 )
 
-func (s *memorySession) Auth(_ context.Context, user, password string) error {
-	s.m.call("auth %s %s", user, password)
+// Secret knows nobody whose name begins with "ninguem"; others' password is
+// their name.
+func (s *memorySession) Secret(_ context.Context, user string) (sasl.Secret, error) {
+	s.m.call("secret %s", user)
 	switch {
 	case user == "erro":
-		return errDisk
-	case user == "" || user != password:
-		return reply.New(535, "5.7.8", "User name or password is wrong").Err(nil)
+		return sasl.Secret{}, errDisk
+	case strings.HasPrefix(user, "ninguem"):
+		return sasl.Secret{}, sasl.ErrNobody
+	}
+	return sasl.Secret{Account: "account of " + user, Password: user}, nil
+}
+
+func (s *memorySession) Auth(_ context.Context, who sasl.Identity) error {
+	s.m.call("auth %s %s", who.User, who.Account)
+	if who.User == "preso" {
+		return reply.New(535, "5.7.8", "This account is locked").Err(nil)
 	}
 	return nil
 }

@@ -8,12 +8,14 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 )
 
 // Server is an engine with its configuration. It keeps no state between
 // sessions and may serve several listeners.
 type Server struct {
-	cfg Config
+	cfg  Config
+	sasl *sasl.Server
 }
 
 // New checks a configuration and returns a server of it, or all that is wrong
@@ -22,7 +24,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg}, nil
+	return &Server{cfg: cfg, sasl: sasl.NewServer(cfg.Hostname)}, nil
 }
 
 // Serve accepts connections from ln until the context ends. Then it stops in

@@ -25,6 +25,7 @@ import (
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 	"correio/services/mda/internal/store"
 )
@@ -83,8 +84,13 @@ type session struct {
 	mta  lab.Host
 }
 
-// Auth refuses: the network is what lets an MTA in.
-func (s *session) Auth(context.Context, string, string) error {
+// Secret knows nobody: the network is what lets an MTA in.
+func (s *session) Secret(context.Context, string) (sasl.Secret, error) {
+	return sasl.Secret{}, sasl.ErrNobody
+}
+
+// Auth refuses, as Secret does.
+func (s *session) Auth(context.Context, sasl.Identity) error {
 	return reply.New(503, "5.5.1", "No authentication here").Err(nil)
 }
 

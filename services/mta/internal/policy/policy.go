@@ -26,6 +26,7 @@ import (
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
+	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 	"correio/services/mta/internal/spool"
 )
@@ -117,9 +118,14 @@ func (s *session) refuse(reason string, r reply.Reply, cause error) error {
 	return r.Err(cause)
 }
 
+// Secret implements smtpd.Session.
+func (s *session) Secret(ctx context.Context, user string) (sasl.Secret, error) {
+	return s.cfg.Org.Secret(ctx, user)
+}
+
 // Auth implements smtpd.Session.
-func (s *session) Auth(_ context.Context, user, password string) error {
-	person, ok := s.cfg.Org.Login(user, password)
+func (s *session) Auth(_ context.Context, who sasl.Identity) error {
+	person, ok := s.cfg.Org.Person(who.Account)
 	if !ok {
 		return s.refuse(Login, replyLogin, nil)
 	}
