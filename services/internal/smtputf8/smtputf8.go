@@ -1,4 +1,6 @@
-package trace
+// Package smtputf8 finds out which messages need the extension SMTPUTF8 (RFC
+// 6531) for what is in them. Whether their addresses do, package mailaddr knows.
+package smtputf8
 
 import (
 	"bytes"
@@ -6,7 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// UTF8 takes a message by Write and finds out whether it needs SMTPUTF8: it
+// maxLine bounds what is kept of one line, in octets.
+const maxLine = 1000
+
+// Scan takes a message by Write and finds out whether it needs SMTPUTF8: it
 // does when a header has UTF-8, that of the message, of a part or of a message
 // within it (RFC 6531 §3.2: "at any level"). It keeps nothing of the message.
 //
@@ -14,7 +19,7 @@ import (
 // that only looks so may make a message wait for a better host for nothing, and
 // none goes to a host that must not get it. What is not plain text on the wire,
 // such as a message in base64, is nobody's business on the way (RFC 6532 §3.7).
-type UTF8 struct {
+type Scan struct {
 	Needed bool
 
 	line      []byte // of the current line, at most maxLine
@@ -26,71 +31,71 @@ type UTF8 struct {
 }
 
 // Write implements io.Writer; it never fails.
-func (u *UTF8) Write(p []byte) (int, error) {
-	for rest := p; !u.over() && len(rest) > 0; {
+func (s *Scan) Write(p []byte) (int, error) {
+	for rest := p; !s.over() && len(rest) > 0; {
 		end := bytes.IndexByte(rest, '\n')
 		part := rest
 		if end >= 0 {
 			part = rest[:end]
 		}
-		u.line = append(u.line, part[:min(len(part), maxLine-len(u.line))]...)
-		u.eightBit = u.eightBit || bytes.ContainsFunc(part, func(r rune) bool { return r >= utf8.RuneSelf })
+		s.line = append(s.line, part[:min(len(part), maxLine-len(s.line))]...)
+		s.eightBit = s.eightBit || bytes.ContainsFunc(part, func(r rune) bool { return r >= utf8.RuneSelf })
 		if end < 0 {
 			break
 		}
 		rest = rest[end+1:]
-		u.end()
+		s.end()
 	}
 	return len(p), nil
 }
 
 // End tells that the message is complete.
-func (u *UTF8) End() {
-	if !u.over() {
-		u.end()
+func (s *Scan) End() {
+	if !s.over() {
+		s.end()
 	}
 }
 
 // over reports that nothing that comes will change the answer.
-func (u *UTF8) over() bool { return u.Needed || u.body && !u.multipart }
+func (s *Scan) over() bool { return s.Needed || s.body && !s.multipart }
 
 // end takes the line that is complete.
-func (u *UTF8) end() {
-	line := bytes.TrimSuffix(u.line, []byte("\r"))
+func (s *Scan) end() {
+	line := bytes.TrimSuffix(s.line, []byte("\r"))
 	switch {
-	case u.multipart && bytes.HasPrefix(line, []byte("--")):
-		u.body, u.inKind, u.kind = false, false, u.kind[:0]
-	case u.body:
+	case s.multipart && bytes.HasPrefix(line, []byte("--")):
+		s.body, s.inKind, s.kind = false, false, s.kind[:0]
+	case s.body:
 	case len(line) == 0:
-		u.headerEnds()
+		s.headerEnds()
 	default:
-		u.Needed = u.eightBit
-		u.field(line)
+		s.Needed = s.eightBit
+		s.field(line)
 	}
-	u.line, u.eightBit = u.line[:0], false
+	s.line, s.eightBit = s.line[:0], false
 }
 
 // field looks for Content-Type.
-func (u *UTF8) field(line []byte) {
+func (s *Scan) field(line []byte) {
 	if line[0] == ' ' || line[0] == '\t' {
-		if u.inKind && len(u.kind) < maxLine {
-			u.kind = append(u.kind, line...)
+		if s.inKind && len(s.kind) < maxLine {
+			s.kind = append(s.kind, line...)
 		}
 		return
 	}
 	name, value, _ := bytes.Cut(line, []byte(":"))
-	u.inKind = strings.EqualFold(string(bytes.TrimRight(name, " \t")), "content-type")
-	if u.inKind {
-		u.kind = append(u.kind[:0], value...)
+	s.inKind = strings.EqualFold(string(bytes.TrimRight(name, " \t")), "content-type")
+	if s.inKind {
+		s.kind = append(s.kind[:0], value...)
 	}
 }
 
 // headerEnds goes on behind a header: with another one in a part that is a
 // message. The status in a report is none (RFC 6533 §4: 8BITMIME carries it).
-func (u *UTF8) headerEnds() {
-	kind, _, _ := strings.Cut(strings.ToLower(string(u.kind)), ";")
+func (s *Scan) headerEnds() {
+	kind, _, _ := strings.Cut(strings.ToLower(string(s.kind)), ";")
 	kind = strings.TrimSpace(kind)
-	u.multipart = u.multipart || strings.HasPrefix(kind, "multipart/")
-	u.body = kind != "message/rfc822" && kind != "message/global"
-	u.inKind, u.kind = false, u.kind[:0]
+	s.multipart = s.multipart || strings.HasPrefix(kind, "multipart/")
+	s.body = kind != "message/rfc822" && kind != "message/global"
+	s.inKind, s.kind = false, s.kind[:0]
 }

@@ -1,12 +1,14 @@
-package trace
+package smtputf8_test
 
 import (
 	"strings"
 	"testing"
+
+	"correio/services/internal/smtputf8"
 )
 
 func needed(message string, step int) bool {
-	var u UTF8
+	var u smtputf8.Scan
 	for b := []byte(message); len(b) > 0; {
 		n := min(step, len(b))
 		u.Write(b[:n])
@@ -50,7 +52,7 @@ func TestWhichMessagesNeedSMTPUTF8(t *testing.T) {
 	}
 }
 
-func FuzzUTF8(f *testing.F) {
+func FuzzScan(f *testing.F) {
 	f.Add("Content-Type: multipart/mixed\n\n--b\nX: é\n\n")
 	f.Add("Content-Type: message/rfc822\r\n\r\nX: y\r\n \xff\r\n")
 	f.Fuzz(func(t *testing.T, message string) {
