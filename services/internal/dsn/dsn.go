@@ -74,7 +74,7 @@ func International(orcpt string) bool {
 // (RFC 6533 §4) global is true. ok is false when there is nothing to write.
 func Field(orcpt string, global bool) (field string, ok bool) {
 	kind, address, ok := strings.Cut(orcpt, ";")
-	if !ok || !isPrintable(kind) || kind == "" || address == "" {
+	if !ok || !isType(kind) || address == "" {
 		return "", false
 	}
 	switch {
@@ -108,13 +108,19 @@ func Address(a mailaddr.Address, global bool) string {
 }
 
 // EnvID returns what ENVID stands for, or the value itself when a report could
-// not hold that.
+// not hold that, or "" when it could not hold either.
 func EnvID(xtext string) string {
-	if plain, ok := command.DecodeXtext(xtext); ok && isPrintable(plain) && strings.TrimSpace(plain) == plain {
+	plain, ok := command.DecodeXtext(xtext)
+	switch {
+	case ok && isTrimmed(plain):
 		return plain
+	case isTrimmed(xtext):
+		return xtext
 	}
-	return xtext
+	return ""
 }
+
+func isTrimmed(s string) bool { return isPrintable(s) && strings.TrimSpace(s) == s }
 
 // embed writes text as a utf-8-addr-xtext (RFC 6533 §3).
 func embed(s string) string {
@@ -158,6 +164,11 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+// isType accepts the name of an address type.
+func isType(s string) bool {
+	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // isPrintable accepts printable ASCII with inner spaces.

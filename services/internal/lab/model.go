@@ -118,6 +118,9 @@ type SMTP struct {
 	// on the wire. RFC 4954 §4 forbids it for a reason.
 	AuthWithoutTLS bool     `yaml:"auth-without-tls,omitempty"`
 	LineEnds       LineEnds `yaml:"line-ends,omitempty"`
+	// BounceCopies sends the site's postmaster the header of each message that
+	// failed, besides the report that its sender gets.
+	BounceCopies bool `yaml:"bounce-copies,omitempty"`
 }
 
 // AuthMechanisms are the SASL mechanisms that the lab's servers know.

@@ -1,34 +1,54 @@
-// Package bounce writes what an MTA tells a sender about a message that was
-// not, or not yet, delivered: a multipart/report (RFC 6522) of three parts,
-// which are a text for people in both of the lab's languages, the delivery
-// status for programs (RFC 3464), and the message or its header.
+// Package bounce writes what an MTA tells a sender about a message: that it
+// failed, is late, was delivered, or went to a host that will not report. It is
+// a multipart/report (RFC 6522) of three parts, which are a text for people in
+// both of the lab's languages, the delivery status for programs (RFC 3464), and
+// the message or its header.
+//
+//	bounce.go    what there is to tell, and the report as a whole
+//	text.go      the first part
+//	status.go    the second part
+//	returned.go  the third part
 //
 // Whatever a peer or a user said is cleaned before it becomes part of a header
 // field. Nothing here is sent: a report is written to an io.Writer, and its
-// envelope has the null reverse-path (RFC 5321 §4.5.5).
+// envelope has the null reverse-path (RFC 5321 §4.5.5). It needs SMTPUTF8 only
+// when the address that it goes to does: recipients that are not ASCII stand in
+// a part of type message/global-delivery-status (RFC 6533), which 8BITMIME
+// carries.
 package bounce
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"mime/quotedprintable"
-	"strings"
 	"time"
 
+	"correio/services/internal/dsn"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 )
 
-// Action is what a report tells about (RFC 3464 §2.3.3).
+// Action is what a report tells about (RFC 3464 §2.3.3). "expanded" does not
+// occur: it is for aliases with several recipients, which a site has not.
 type Action string
 
 // The actions.
 const (
-	Failed  Action = "failed"
-	Delayed Action = "delayed"
+	Failed    Action = "failed"
+	Delayed   Action = "delayed"
+	Delivered Action = "delivered"
+	Relayed   Action = "relayed" // to a host that does not offer DSN
+)
+
+// Reader is who a report is for.
+type Reader int
+
+// The readers.
+const (
+	Sender     Reader = iota // who sent the message
+	Postmaster               // of the site, for information: the sender was told as well, or did not want to be
+	LastResort               // the postmaster, because the message has a null reverse-path (a double bounce)
 )
 
 // MaxReturned bounds the message that is returned whole; of a longer one only
@@ -38,22 +58,22 @@ const MaxReturned = 64 << 10
 // Report is what there is to tell.
 type Report struct {
 	Action    Action
+	Reader    Reader
 	MTA       string           // who reports: our host name
 	From      mailaddr.Address // the postmaster who answers for it
-	To        mailaddr.Address // the sender of the message
+	To        mailaddr.Address // whom it goes to
 	MessageID string           // of the report, without angle brackets
 	Date      time.Time
 	Boundary  string // random letters and digits
 
-	Queue       string    // the message's queue id
-	Arrived     time.Time // when we accepted it
-	EnvID       string    // RFC 3461, as xtext; "" for none
-	OriginalID  string    // its Message-ID without angle brackets; "" for none
+	Queue       string           // the message's queue id
+	Sender      mailaddr.Address // the message's reverse-path
+	Arrived     time.Time        // when we accepted it
+	EnvID       string           // RFC 3461, as xtext; "" for none
+	OriginalID  string           // its Message-ID without angle brackets; "" for none
 	Recipients  []Recipient
-	Size        int64     // of Message, in octets
 	HeadersOnly bool      // RET=HDRS
-	EightBit    bool      // Message has octets above 127
-	Message     io.Reader // read up to MaxReturned
+	Message     io.Reader // read up to MaxReturned and one more
 }
 
 // Recipient is one address that the report is about.
@@ -67,132 +87,64 @@ type Recipient struct {
 	Until  time.Time   // until when a delayed one is tried
 }
 
-// Write writes the report, with CRLF line ends.
-func Write(w io.Writer, r Report) error {
-	b := bufio.NewWriter(w)
-	r.header(b)
-	r.human(b)
-	r.status(b)
-	if err := r.returned(b); err != nil {
-		return fmt.Errorf("write the returned message: %w", err)
+// Write writes the report, with CRLF line ends. eightBit says that it has octets
+// above 127, and needs BODY=8BITMIME.
+func Write(w io.Writer, r Report) (eightBit bool, err error) {
+	third, err := r.read()
+	if err != nil {
+		return false, fmt.Errorf("read the message to return: %w", err)
 	}
+	global := r.global()
+	eightBit = global || third.eightBit
+	b := bufio.NewWriter(w)
+	r.header(b, global, eightBit)
+	r.human(b)
+	r.status(b, third.from, global)
+	third.write(b, r.Boundary)
 	fmt.Fprintf(b, "\r\n--%s--\r\n", r.Boundary)
-	return b.Flush()
+	return eightBit, b.Flush() // keeps the first error
 }
 
-func (r *Report) header(w io.Writer) {
+// global reports whether an address is not ASCII, so that the report must be
+// one of RFC 6533.
+func (r *Report) global() bool {
+	for _, to := range r.Recipients {
+		if !to.To.ASCII() || dsn.International(to.ORcpt) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) header(w io.Writer, global, eightBit bool) {
 	name := mime.QEncoding.Encode("utf-8", "Correio "+r.MTA)
 	fmt.Fprintf(w, "From: %s <%s>\r\n", name, r.From)
 	fmt.Fprintf(w, "To: <%s>\r\n", r.To)
 	fmt.Fprintf(w, "Subject: %s\r\n", mime.QEncoding.Encode("utf-8", r.subject()))
 	fmt.Fprintf(w, "Date: %s\r\n", r.Date.Format(time.RFC1123Z))
 	fmt.Fprintf(w, "Message-ID: <%s>\r\n", r.MessageID)
-	if id := clean(r.OriginalID); id != "" {
+	if id := msgID(r.OriginalID); id != "" {
 		fmt.Fprintf(w, "In-Reply-To: <%s>\r\nReferences: <%s>\r\n", id, id)
 	}
 	fmt.Fprint(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n") // RFC 3834 §5
-	fmt.Fprintf(w, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n", r.Boundary)
-	if r.EightBit {
+	// RFC 6522 §3: report-type is the subtype of the second part.
+	fmt.Fprintf(w, "Content-Type: multipart/report; report-type=%s;\r\n\tboundary=\"%s\"\r\n", statusType(global), r.Boundary)
+	if eightBit {
 		fmt.Fprint(w, "Content-Transfer-Encoding: 8bit\r\n")
 	}
 	fmt.Fprint(w, "\r\nThis is a delivery report in MIME format.\r\n")
 }
 
-func (r *Report) subject() string {
-	if r.Action == Delayed {
-		return delayedSubject
-	}
-	return failedSubject
-}
-
-// human writes the first part: what people read.
-func (r *Report) human(w io.Writer) {
-	fmt.Fprintf(w, "\r\n--%s\r\n", r.Boundary)
-	fmt.Fprint(w, "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-	qp := quotedprintable.NewWriter(w)
-	fmt.Fprint(qp, strings.ReplaceAll(r.text(), "\n", "\r\n"))
-	qp.Close() // w keeps its first error; Write returns it
-}
-
-// status writes the second part: what programs read (RFC 3464 §2).
-func (r *Report) status(w io.Writer) {
-	fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", r.Boundary)
-	if id := clean(decodeXtext(r.EnvID)); id != "" {
-		fmt.Fprintf(w, "Original-Envelope-Id: %s\r\n", id)
-	}
-	fmt.Fprintf(w, "Reporting-MTA: dns; %s\r\n", r.MTA)
-	fmt.Fprintf(w, "X-Correio-Queue-ID: %s\r\n", r.Queue)
-	fmt.Fprintf(w, "Arrival-Date: %s\r\n", r.Arrived.Format(time.RFC1123Z))
-	for _, to := range r.Recipients {
-		fmt.Fprint(w, "\r\n")
-		if kind, address, ok := strings.Cut(to.ORcpt, ";"); ok {
-			fmt.Fprintf(w, "Original-Recipient: %s; %s\r\n", clean(kind), clean(decodeXtext(address)))
-		}
-		fmt.Fprintf(w, "Final-Recipient: %s\r\n", typed(to.To))
-		fmt.Fprintf(w, "Action: %s\r\n", r.Action)
-		fmt.Fprintf(w, "Status: %s\r\n", to.code())
-		if to.Host != "" {
-			fmt.Fprintf(w, "Remote-MTA: dns; %s\r\n", clean(to.Host))
-		}
-		if to.Reply.Code != 0 {
-			fmt.Fprintf(w, "Diagnostic-Code: smtp; %s\r\n", fold(clean(to.Reply.String())))
-		}
-		fmt.Fprintf(w, "Last-Attempt-Date: %s\r\n", to.At.Format(time.RFC1123Z))
-		if r.Action == Delayed {
-			fmt.Fprintf(w, "Will-Retry-Until: %s\r\n", to.Until.Format(time.RFC1123Z))
+// msgID keeps a Message-ID that may stand between angle brackets, which it must
+// not have itself (behaviour.md §6 row 17).
+func msgID(id string) string {
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c > '~' || c == '<' || c == '>' {
+			return ""
 		}
 	}
-}
-
-// code is the Status of a recipient: the enhanced code of the last reply, or
-// what its class allows to say (RFC 3463 §3.1).
-func (to Recipient) code() string {
-	switch e := to.Reply.Enhanced.String(); {
-	case to.Status != "":
-		return to.Status
-	case e != "":
-		return e
-	case to.Reply.Temporary():
-		return "4.0.0"
+	if len(id) > maxClean {
+		return ""
 	}
-	return "5.0.0"
-}
-
-// returned writes the third part: the message, or its header alone.
-func (r *Report) returned(w io.Writer) error {
-	kind, whole := "message/rfc822", r.Size <= MaxReturned && !r.HeadersOnly
-	if !whole {
-		kind = "text/rfc822-headers" // RFC 6522 §4
-	}
-	encoding := "7bit"
-	if r.EightBit {
-		encoding = "8bit"
-	}
-	fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", r.Boundary, kind, encoding)
-	src := io.LimitReader(r.Message, MaxReturned)
-	if whole {
-		_, err := io.Copy(w, src)
-		return err
-	}
-	return copyHeader(w, src)
-}
-
-// copyHeader copies whole lines up to the empty one.
-func copyHeader(w io.Writer, src io.Reader) error {
-	in := bufio.NewReader(src)
-	for {
-		line, err := in.ReadSlice('\n')
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil // cut off: the bound, or a message without a body
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return err
-		}
-		if strings.Trim(string(line), "\r\n") == "" {
-			return nil
-		}
-		if _, err := w.Write(line); err != nil {
-			return err
-		}
-	}
+	return id
 }

@@ -3,17 +3,19 @@ package bounce
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"net/mail"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-message"
-	"github.com/emersion/go-message/textproto"
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
+	"correio/services/mta/internal/bounce/bouncetest"
 )
 
 var day = time.Date(2026, 11, 23, 12, 0, 0, 0, time.FixedZone("", -3*3600))
@@ -27,190 +29,283 @@ func address(t testing.TB, s string) mailaddr.Address {
 	return a
 }
 
-const original = "Received: by x\r\nMessage-ID: <1@aurora.test>\r\nSubject: Oi\r\n\r\nOlá.\r\n.\r\n"
+const (
+	received = "Received: from pc.aurora.test ([198.18.1.100])\r\n\tby mx1.aurora.test (Correio) with ESMTPSA id 4F0A1122CC; now\r\n"
+	original = received + "Message-ID: <1@aurora.test>\r\nSubject: Oi\r\n\r\nOlá.\r\n.\r\n"
+)
 
 func example(t testing.TB) Report {
 	return Report{
 		Action: Failed, MTA: "mx1.aurora.test", From: address(t, "postmaster@aurora.test"), To: address(t, "ana@aurora.test"),
 		MessageID: "R1@mx1.aurora.test", Date: day, Boundary: "b0undary",
-		Queue: "4F0A1122CC", Arrived: day.Add(-time.Hour), EnvID: "QQ+2B1", OriginalID: "1@aurora.test",
+		Queue: "4F0A1122CC", Sender: address(t, "ana@aurora.test"), Arrived: day.Add(-time.Hour), EnvID: "QQ+2B1", OriginalID: "1@aurora.test",
 		Recipients: []Recipient{
 			{To: address(t, "bruno@boreal.test"), ORcpt: "rfc822;bru+2Bno@x.test", Host: "mx1.boreal.test", At: day,
 				Reply: reply.Reply{Code: 550, Enhanced: reply.Enhanced{5, 1, 1}, Lines: []string{"No such\r\nX-Evil: yes", strings.Repeat("word ", 50)}}},
 			{To: address(t, "x@nx.casos.test"), Reply: reply.New(550, "5.1.2", "Domain nx.casos.test does not exist"), At: day},
 		},
-		Size: int64(len(original)), EightBit: true, Message: strings.NewReader(original),
+		Message: strings.NewReader(original),
 	}
 }
 
-// parts parses a report strictly and returns its header, and its three parts
-// decoded with their content types.
-func parts(t *testing.T, raw []byte) (message.Header, []string, []string) {
+// kinds are reports of every kind.
+func kinds(t testing.TB) map[string]Report {
+	all := map[string]Report{}
+	add := func(name string, change func(r *Report)) {
+		r := example(t)
+		change(&r)
+		all[name] = r
+	}
+	taken := []Recipient{{To: address(t, "bruno@boreal.test"), Host: "mda.boreal.test", At: day, Reply: reply.New(250, "2.1.5", "Ok: stored as X1")}}
+	about := func(local string) []Recipient {
+		return []Recipient{{To: address(t, local+"@boreal.test"), ORcpt: `utf-8;jo\x{E3}o@x.test`, Host: "mx1.boreal.test", At: day,
+			Reply: reply.Reply{Code: 550, Enhanced: reply.Enhanced{5, 1, 1}, Lines: []string{"João não existe"}}}}
+	}
+	add("failed", func(*Report) {})
+	add("failed RET=HDRS", func(r *Report) { r.HeadersOnly = true })
+	add("delayed", func(r *Report) {
+		r.Action = Delayed
+		r.Recipients = []Recipient{{To: address(t, "bruno@boreal.test"), Reply: reply.Reply{Code: 421, Lines: []string{"Busy"}}, Host: "mx1.boreal.test", At: day, Until: day.Add(116 * time.Hour)}}
+	})
+	add("delivered", func(r *Report) { r.Action, r.Recipients = Delivered, taken })
+	add("relayed", func(r *Report) {
+		r.Action, r.Recipients = Relayed, []Recipient{{To: taken[0].To, Host: "old.example", At: day, Reply: reply.Reply{Code: 250, Lines: []string{""}}}}
+	})
+	add("expired", func(r *Report) {
+		r.Recipients = []Recipient{{To: taken[0].To, Status: "4.4.7", At: day, Reply: reply.New(451, "4.4.1", "Cannot connect")}}
+	})
+	add("copy to the postmaster", func(r *Report) { r.Reader, r.To, r.HeadersOnly = Postmaster, r.From, true })
+	add("double bounce", func(r *Report) { r.Reader, r.To, r.Sender = LastResort, r.From, mailaddr.Address{} })
+	add("address not ASCII", func(r *Report) { r.Recipients = about("joão") })
+	add("original recipient not ASCII", func(r *Report) { r.Recipients = about("bruno") })
+	add("sender not ASCII", func(r *Report) { r.To = address(t, "joão@aurora.test") })
+	add("SMTPUTF8 message", func(r *Report) {
+		r.Message = strings.NewReader("From: João <joão@aurora.test>\r\nSubject: Olá\r\n\r\nOlá!\r\n")
+	})
+	add("header of a SMTPUTF8 message", func(r *Report) {
+		r.HeadersOnly = true
+		r.Message = strings.NewReader("From: João <joão@aurora.test>\r\nSubject: Olá\r\n\r\nOlá!\r\n")
+	})
+	add("8 bits in the header and no SMTPUTF8", func(r *Report) { r.Message = strings.NewReader("Subject: Ol\xe1\r\n\r\nOi\r\n") })
+	add("binary message", func(r *Report) { r.Message = strings.NewReader("Subject: Oi\r\n\r\n\x00\n\xff\r") })
+	add("long message", func(r *Report) { r.Message = strings.NewReader(original + strings.Repeat("x\r\n", MaxReturned)) })
+	add("empty message", func(r *Report) { r.Message = strings.NewReader("") })
+	return all
+}
+
+// write writes a report and has the strict parser read it, and the two others
+// that Go has.
+func write(t *testing.T, r Report) bouncetest.Report {
 	t.Helper()
-	if bytes.Contains(bytes.ReplaceAll(raw, []byte("\r\n"), nil), []byte("\n")) {
-		t.Error("a bare LF")
+	var out bytes.Buffer
+	eightBit, err := Write(&out, r)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := mail.ReadMessage(bytes.NewReader(raw)); err != nil {
-		t.Fatalf("net/mail: %v", err)
+	got, err := bouncetest.Parse(out.Bytes())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
 	}
+	if eightBit != (got.Header.Get("Content-Transfer-Encoding") == "8bit") {
+		t.Errorf("8 bits: %t, said %q", eightBit, got.Header.Get("Content-Transfer-Encoding"))
+	}
+	if _, err := mail.ReadMessage(bytes.NewReader(out.Bytes())); err != nil {
+		t.Errorf("net/mail: %v", err)
+	}
+	if n, err := messageParts(out.Bytes()); n != 3 || err != nil {
+		t.Errorf("go-message: %d parts, %v", n, err)
+	}
+	return got
+}
+
+func messageParts(raw []byte) (int, error) {
 	entity, err := message.Read(bytes.NewReader(raw))
 	if err != nil {
-		t.Fatalf("go-message: %v", err)
+		return 0, err
 	}
-	var types, bodies []string
 	mr := entity.MultipartReader()
 	if mr == nil {
-		t.Fatalf("not multipart:\n%s", raw)
+		return 0, errors.New("not multipart")
 	}
-	for {
+	for n := 0; ; n++ {
 		p, err := mr.NextPart()
 		if errors.Is(err, io.EOF) {
-			return entity.Header, types, bodies
+			return n, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return n, err
 		}
-		body, err := io.ReadAll(p.Body)
-		if err != nil {
-			t.Fatal(err)
+		if _, err := io.Copy(io.Discard, p.Body); err != nil {
+			return n, err
 		}
-		kind, _, err := p.Header.ContentType()
-		if err != nil {
-			t.Fatal(err)
-		}
-		types, bodies = append(types, kind), append(bodies, string(body))
 	}
 }
 
 // behaviour.md §6 rows 17 and 18: strict parsers read it, and it has 3 parts.
 func TestRow18ReportHasThreePartsThatStrictParsersRead(t *testing.T) {
-	var out bytes.Buffer
-	if err := Write(&out, example(t)); err != nil {
-		t.Fatal(err)
-	}
-	h, types, bodies := parts(t, out.Bytes())
-	if got := strings.Join(types, " "); got != "text/plain message/delivery-status message/rfc822" {
-		t.Fatalf("parts: %s", got)
-	}
-	if kind, params, err := h.ContentType(); err != nil || kind != "multipart/report" || params["report-type"] != "delivery-status" {
-		t.Errorf("content type %s %v %v", kind, params, err)
-	}
-	if id := h.Get("Message-Id"); id != "<R1@mx1.aurora.test>" {
-		t.Errorf("Message-ID %q", id)
-	}
-	if s, err := h.Text("Subject"); err != nil || s != "A mensagem não pôde ser entregue / Mail could not be delivered" {
-		t.Errorf("Subject %q %v", s, err)
-	}
-	for _, want := range []string{"<bruno@boreal.test>", "mx1.boreal.test respondeu: 550 5.1.1", "mx1.boreal.test said: 550 5.1.1",
-		"motivo: 550 5.1.2 Domain nx.casos.test does not exist", "não haverá nova tentativa", "4F0A1122CC"} {
-		if !strings.Contains(bodies[0], want) {
-			t.Errorf("the text lacks %q:\n%s", want, bodies[0])
-		}
-	}
-	if bodies[2] != original {
-		t.Errorf("returned %q", bodies[2])
+	for name, r := range kinds(t) {
+		t.Run(name, func(t *testing.T) { write(t, r) })
 	}
 }
 
-// groups reads the blocks of header fields that a delivery status consists of.
-func groups(t *testing.T, status string) []textproto.Header {
-	t.Helper()
-	var list []textproto.Header
-	for block := range strings.SplitSeq(strings.TrimRight(status, "\r\n"), "\r\n\r\n") {
-		h, err := mail.ReadMessage(strings.NewReader(block + "\r\n\r\n"))
-		if err != nil {
-			t.Fatalf("%q: %v", block, err)
+// behaviour.md §6 row 17: angle brackets were doubled.
+func TestRow17MessageIDsHaveOnePairOfBrackets(t *testing.T) {
+	for id, want := range map[string]string{"1@aurora.test": "<1@aurora.test>", "<1@aurora.test>": "", "a>b@c": "", "a b@c": "", "é@c": "", "": ""} {
+		r := example(t)
+		r.OriginalID = id
+		got := write(t, r)
+		if got.Header.Get("Message-ID") != "<R1@mx1.aurora.test>" || got.Header.Get("In-Reply-To") != want || got.Header.Get("References") != want {
+			t.Errorf("%q: %v", id, got.Header)
 		}
-		var th textproto.Header
-		for k, v := range h.Header {
-			th.Set(k, v[0])
-		}
-		list = append(list, th)
 	}
-	return list
+}
+
+func TestPeopleReadBothLanguages(t *testing.T) {
+	all := kinds(t)
+	for name, want := range map[string]string{
+		"failed": "A mensagem não pôde ser entregue / Mail could not be delivered|<bruno@boreal.test>|mx1.boreal.test respondeu: 550 5.1.1|" +
+			"mx1.boreal.test said: 550 5.1.1|motivo: 550 5.1.2 Domain nx.casos.test does not exist|não haverá nova tentativa|4F0A1122CC",
+		"delayed":                "A mensagem está atrasada / Mail is delayed|haverá tentativas até 2026-11-28 08:00|will be tried until 2026-11-28 08:00",
+		"delivered":              "A mensagem foi entregue / Mail was delivered|caixas postais|mda.boreal.test said: 250 2.1.5 Ok: stored as X1",
+		"relayed":                "A mensagem foi repassada / Mail was handed on|não relata entregas|old.example said: 250",
+		"copy to the postmaster": "Cópia ao postmaster: uma mensagem não pôde ser entregue / Postmaster copy: mail could not be delivered|a message from <ana@aurora.test>",
+		"double bounce":          "Aviso ao postmaster: devolução dupla / Postmaster notice: double bounce|sem remetente (<>)",
+		"address not ASCII":      "A mensagem não pôde ser entregue / Mail could not be delivered|<joão@boreal.test>|João não existe",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := write(t, all[name])
+			subject, rest, _ := strings.Cut(want, "|")
+			if s, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject")); s != subject || err != nil {
+				t.Errorf("Subject %q, %v", s, err)
+			}
+			for part := range strings.SplitSeq(rest, "|") {
+				if !strings.Contains(got.Text, part) {
+					t.Errorf("the text lacks %q:\n%s", part, got.Text)
+				}
+			}
+		})
+	}
 }
 
 func TestDeliveryStatusFields(t *testing.T) {
-	var out bytes.Buffer
-	if err := Write(&out, example(t)); err != nil {
-		t.Fatal(err)
-	}
-	_, _, bodies := parts(t, out.Bytes())
-	g := groups(t, bodies[1])
-	if len(g) != 3 {
-		t.Fatalf("%d groups, want one for the message and one for each recipient", len(g))
-	}
-	for i, want := range []map[string]string{
-		{"Reporting-Mta": "dns; mx1.aurora.test", "Original-Envelope-Id": "QQ+1", "Arrival-Date": "Mon, 23 Nov 2026 11:00:00 -0300"},
-		{"Final-Recipient": "rfc822; bruno@boreal.test", "Original-Recipient": "rfc822; bru+no@x.test", "Action": "failed",
-			"Status": "5.1.1", "Remote-Mta": "dns; mx1.boreal.test", "X-Evil": ""},
-		{"Final-Recipient": "rfc822; x@nx.casos.test", "Status": "5.1.2", "Remote-Mta": "", "Action": "failed"},
+	all := kinds(t)
+	for name, want := range map[string]map[string]string{
+		"failed": {"Original-Recipient": "rfc822; bru+no@x.test", "Final-Recipient": "rfc822; bruno@boreal.test", "Action": "failed", "Status": "5.1.1",
+			"Remote-MTA": "dns; mx1.boreal.test", "Last-Attempt-Date": "Mon, 23 Nov 2026 12:00:00 -0300", "Will-Retry-Until": "", "X-Evil": "",
+			"Diagnostic-Code": "smtp; 550 5.1.1 No such  X-Evil: yes / " + strings.TrimSpace(strings.Repeat("word ", 50))},
+		"delayed": {"Action": "delayed", "Status": "4.0.0", "Diagnostic-Code": "smtp; 421 Busy", "Will-Retry-Until": "Sat, 28 Nov 2026 08:00:00 -0300"},
+		"delivered": {"Action": "delivered", "Status": "2.1.5", "Remote-MTA": "dns; mda.boreal.test", "Diagnostic-Code": "smtp; 250 2.1.5 Ok: stored as X1",
+			"Original-Recipient": ""},
+		"relayed": {"Action": "relayed", "Status": "2.0.0", "Remote-MTA": "dns; old.example", "Diagnostic-Code": "smtp; 250"},
+		"expired": {"Action": "failed", "Status": "4.4.7", "Remote-MTA": "", "Diagnostic-Code": "X-Correio; 451 4.4.1 Cannot connect"},
+		"address not ASCII": {"Original-Recipient": "utf-8; joão@x.test", "Final-Recipient": "utf-8; joão@boreal.test",
+			"Diagnostic-Code": "smtp; 550 5.1.1 João não existe"},
+		"original recipient not ASCII": {"Original-Recipient": "utf-8; joão@x.test", "Final-Recipient": "rfc822; bruno@boreal.test"},
 	} {
-		for k, v := range want {
-			if got := g[i].Get(k); got != v {
-				t.Errorf("group %d: %s is %q, want %q", i, k, got, v)
+		t.Run(name, func(t *testing.T) {
+			got := write(t, all[name])
+			if got.Message.Get("Reporting-MTA") != "dns; mx1.aurora.test" || got.Message.Get("Original-Envelope-Id") != "QQ+1" ||
+				got.Message.Get("Arrival-Date") != "Mon, 23 Nov 2026 11:00:00 -0300" {
+				t.Errorf("about the message: %v", got.Message)
 			}
+			for k, v := range want {
+				if f := got.Recipients[0].Get(k); f != v {
+					t.Errorf("%s is %q, want %q", k, f, v)
+				}
+			}
+			if ascii := got.Type == "message/delivery-status"; ascii == strings.Contains(name, "ASCII") {
+				t.Errorf("the second part is %s", got.Type)
+			}
+		})
+	}
+}
+
+// A verdict of ours was signed by whichever host we had tried last.
+func TestOwnVerdictIsNobodyElsesWord(t *testing.T) {
+	got := write(t, example(t)).Recipients[1]
+	if got.Get("Diagnostic-Code") != "X-Correio; 550 5.1.2 Domain nx.casos.test does not exist" || got.Get("Remote-MTA") != "" || got.Get("Status") != "5.1.2" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestWhoBroughtTheMessage(t *testing.T) {
+	for line, want := range map[string]string{
+		received: "dns; pc.aurora.test (198.18.1.100)", "Received: from [198.18.1.100] ([198.18.1.100])\r\n": "dns; [198.18.1.100] (198.18.1.100)",
+		"Received: from x ([IPv6:2001:db8::1])\r\n": "dns; x (2001:db8::1)", "Received: from x (y)\r\n": "", "Subject: Oi\r\n": "",
+		"Received: from (\r\n": "", "Received: from a(b ([198.18.1.100])\r\n": "",
+	} {
+		r := example(t)
+		r.Message = strings.NewReader(line + "\r\nOi\r\n")
+		if got := write(t, r).Message.Get("Received-From-MTA"); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
-	if d := g[1].Get("Diagnostic-Code"); !strings.HasPrefix(d, "smtp; 550 5.1.1 No such  X-Evil: yes / word word") {
-		t.Errorf("Diagnostic-Code %q", d)
+}
+
+// What comes back, and as what: RFC 3461 §4.3, RFC 6522 §4, RFC 6533 §4.
+func TestWhatIsReturned(t *testing.T) {
+	const head = received + "Message-ID: <1@aurora.test>\r\nSubject: Oi\r\n"
+	all := kinds(t)
+	for name, want := range map[string][2]string{
+		"failed":                               {"message/rfc822", original},
+		"double bounce":                        {"message/rfc822", original},
+		"failed RET=HDRS":                      {"text/rfc822-headers", head},
+		"delayed":                              {"text/rfc822-headers", head}, // RET is about failures
+		"delivered":                            {"text/rfc822-headers", head},
+		"relayed":                              {"text/rfc822-headers", head},
+		"copy to the postmaster":               {"text/rfc822-headers", head},
+		"long message":                         {"text/rfc822-headers", head},
+		"binary message":                       {"text/rfc822-headers", "Subject: Oi\r\n"},
+		"empty message":                        {"message/rfc822", ""},
+		"SMTPUTF8 message":                     {"message/global", "From: João <joão@aurora.test>\r\nSubject: Olá\r\n\r\nOlá!\r\n"},
+		"header of a SMTPUTF8 message":         {"message/global-headers", "From: João <joão@aurora.test>\r\nSubject: Olá\r\n"},
+		"8 bits in the header and no SMTPUTF8": {"message/rfc822", "Subject: Ol\xe1\r\n\r\nOi\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := write(t, all[name]); got.Kind != want[0] || got.Returned != want[1] {
+				t.Errorf("%s: %q", got.Kind, got.Returned)
+			}
+		})
 	}
 }
 
-func TestDelayNoticeSaysUntilWhen(t *testing.T) {
-	r := example(t)
-	r.Action = Delayed
-	r.Recipients = []Recipient{{To: address(t, "joão@boreal.test"), Reply: reply.Reply{Code: 421, Lines: []string{"Busy"}}, At: day, Until: day.Add(116 * time.Hour)}}
-	var out bytes.Buffer
-	if err := Write(&out, r); err != nil {
-		t.Fatal(err)
-	}
-	_, _, bodies := parts(t, out.Bytes())
-	g := groups(t, bodies[1])[1]
-	if g.Get("Action") != "delayed" || g.Get("Status") != "4.0.0" || g.Get("Will-Retry-Until") != "Sat, 28 Nov 2026 08:00:00 -0300" {
-		t.Errorf("status\n%s", bodies[1])
-	}
-	if got := g.Get("Final-Recipient"); got != `utf-8; jo\x{E3}o@boreal.test` {
-		t.Errorf("Final-Recipient %q", got)
-	}
-	if !strings.Contains(bodies[0], "haverá tentativas até 2026-11-28 08:00") {
-		t.Errorf("text\n%s", bodies[0])
-	}
-}
-
-func TestOnlyTheHeaderComesBack(t *testing.T) {
-	const header = "Received: by x\r\nMessage-ID: <1@aurora.test>\r\nSubject: Oi\r\n"
-	for name, change := range map[string]func(*Report){
-		"as RET=HDRS wants": func(r *Report) { r.HeadersOnly = true },
-		"of a long message": func(r *Report) {
-			r.Size = MaxReturned + 1
-			r.Message = io.MultiReader(strings.NewReader(original), strings.NewReader(strings.Repeat("x", MaxReturned)))
-		},
-		"of a header without an end": func(r *Report) {
-			r.Size = 1 << 20
-			r.Message = io.MultiReader(strings.NewReader(header), strings.NewReader(strings.Repeat("x", 1<<20)))
-		},
+func TestHeaderIsMadeFitForAMIMEPart(t *testing.T) {
+	long := "X: " + strings.Repeat("é", 1000)
+	for name, test := range map[string][2]string{
+		"a line that is too long": {long + "\r\nB: c\r\n", long[:997] + "\r\nB: c\r\n"},
+		"control characters":      {"A: b\x00\x1b[0m\tc\rd\r\n", "A: b??[0m\tc?d\r\n"},
+		"bare LF":                 {"A: b\nC: d\n\nE: f\n", "A: b\r\nC: d\r\n"},
+		"no end":                  {"A: b\r\nX: " + strings.Repeat("x", MaxReturned), "A: b\r\n"},
+		"cut off":                 {"A: b", "A: b\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := example(t)
-			change(&r)
-			var out bytes.Buffer
-			if err := Write(&out, r); err != nil {
-				t.Fatal(err)
-			}
-			_, types, bodies := parts(t, out.Bytes())
-			if types[2] != "text/rfc822-headers" || !strings.HasPrefix(bodies[2], header) || strings.Contains(bodies[2], "Ol") ||
-				len(bodies[2]) > MaxReturned {
-				t.Errorf("%s of %d octets", types[2], len(bodies[2]))
+			r.HeadersOnly, r.Message = true, strings.NewReader(test[0])
+			if got := write(t, r); got.Returned != test[1] {
+				t.Errorf("%q", got.Returned)
 			}
 		})
+	}
+}
+
+func TestMessageIsReturnedUpToTheBound(t *testing.T) {
+	const head = "Subject: Oi\r\n\r\n"
+	for size, want := range map[int]string{MaxReturned: "message/rfc822", MaxReturned + 1: "text/rfc822-headers"} {
+		body := strings.Repeat("line\r\n", size/6)
+		body = body[:size-len(head)-len("\r\n")]
+		body = strings.TrimSuffix(body, "\r") + strings.Repeat("x", len(body)-len(strings.TrimSuffix(body, "\r"))) + "\r\n"
+		r := example(t)
+		r.Message = strings.NewReader(head + body)
+		if got := write(t, r); got.Kind != want || len(got.Returned) > MaxReturned {
+			t.Errorf("of %d octets comes back: %s of %d", size, got.Kind, len(got.Returned))
+		}
 	}
 }
 
 func TestBrokenSourceFails(t *testing.T) {
 	r := example(t)
 	r.Message = io.MultiReader(strings.NewReader("A: b\r\n"), brokenReader{})
-	if err := Write(io.Discard, r); err == nil {
+	if _, err := Write(io.Discard, r); err == nil {
 		t.Error("a message that cannot be read was reported as returned")
 	}
 }
@@ -220,20 +315,64 @@ type brokenReader struct{}
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func FuzzReportStaysWellFormed(f *testing.F) {
-	f.Add("No such user", "QQ+2B", "rfc822;a+40b", "1@x")
-	f.Add("a\r\n\r\nX: y", "+0D+0A", ";", "<>\r\n")
-	f.Fuzz(func(t *testing.T, said, envid, orcpt, id string) {
+	f.Add("No such user", "QQ+2B", "rfc822;a+40b", "1@x", "bruno", "boreal.test", "Subject: Oi\r\n\r\nOi\r\n", "mx1", byte(0))
+	f.Add("a\r\n\r\nX: y", "+0D+0A", ";", "<>\r\n", "a\r\n", "\x00", "--b0undary--\r\n", "a b\r\n", byte(1))
+	f.Add("não", "+C3", `utf-8;jo\x{E3}o`, "é", "joão", "café.test", "Subject: Olá\r\n", "é", byte(2))
+	f.Add("   ", "+20", "utf-8;\u2028", "x", "\u0085", "", "\r\n--\r\n", "", byte(7))
+	f.Fuzz(func(t *testing.T, said, envid, orcpt, id, local, domain, message, host string, choice byte) {
+		if len(local) > mailaddr.MaxLocal || len(domain) > mailaddr.MaxDomain {
+			return
+		}
+		to := mailaddr.Address{Local: local, Domain: domain}
+		if _, err := mailaddr.Parse(to.String()); err != nil { // the spool refuses it
+			return
+		}
 		r := example(t)
+		r.Action = []Action{Failed, Delayed, Delivered, Relayed}[choice%4]
+		r.Reader = []Reader{Sender, Postmaster, LastResort}[choice/4%3]
+		r.HeadersOnly = choice >= 128
+		r.Boundary = "Q7AA31F2D9004F0A1122CC"
+		if strings.Contains(message, r.Boundary) { // a real one is random
+			return
+		}
 		r.Recipients = r.Recipients[:1]
-		r.Recipients[0].Reply.Lines = []string{said}
-		r.Recipients[0].ORcpt, r.EnvID, r.OriginalID = orcpt, envid, id
+		first := &r.Recipients[0]
+		first.Reply.Lines, first.ORcpt, first.Host, first.To = []string{said}, orcpt, strings.ReplaceAll(host, " ", ""), to
+		r.EnvID, r.OriginalID, r.Sender, r.To, r.Message = envid, id, to, to, strings.NewReader(message)
 		var out bytes.Buffer
-		if err := Write(&out, r); err != nil {
+		if _, err := Write(&out, r); err != nil {
 			t.Fatal(err)
 		}
-		_, types, bodies := parts(t, out.Bytes())
-		if len(types) != 3 || len(groups(t, bodies[1])) != 2 {
-			t.Fatalf("%d parts\n%s", len(types), out.String())
+		if _, err := bouncetest.Parse(out.Bytes()); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
 		}
 	})
+}
+
+func ExampleWrite() {
+	r := Report{
+		Action: Delivered, MTA: "mx1.boreal.test", From: mailaddr.Address{Local: "postmaster", Domain: "boreal.test"},
+		To: mailaddr.Address{Local: "ana", Domain: "aurora.test"}, MessageID: "R1@mx1.boreal.test", Date: day, Boundary: "b", Queue: "A1", Arrived: day, EnvID: "X",
+		Recipients: []Recipient{{To: mailaddr.Address{Local: "bruno", Domain: "boreal.test"}, Host: "mda.boreal.test", At: day, Reply: reply.New(250, "2.1.5", "Ok")}},
+		Message:    strings.NewReader("Subject: Oi\r\n\r\nOi!\r\n"),
+	}
+	var b strings.Builder
+	if _, err := Write(&b, r); err != nil {
+		fmt.Println(err)
+	}
+	_, status, _ := strings.Cut(b.String(), "message/delivery-status")
+	status, _, _ = strings.Cut(status, "--b")
+	fmt.Println(strings.TrimSpace(strings.ReplaceAll(status, "\r", "")))
+	// Output:
+	// Original-Envelope-Id: X
+	// Reporting-MTA: dns; mx1.boreal.test
+	// Arrival-Date: Mon, 23 Nov 2026 12:00:00 -0300
+	// X-Correio-Queue-ID: A1
+	//
+	// Final-Recipient: rfc822; bruno@boreal.test
+	// Action: delivered
+	// Status: 2.1.5
+	// Remote-MTA: dns; mda.boreal.test
+	// Diagnostic-Code: smtp; 250 2.1.5 Ok
+	// Last-Attempt-Date: Mon, 23 Nov 2026 12:00:00 -0300
 }

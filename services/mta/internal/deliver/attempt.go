@@ -193,7 +193,8 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		return nil
 	}
 	to := a.open()
-	results := a.send(ctx, c, to)
+	results := a.send(ctx, c, t, to)
+	_, dsn := c.Extension("DSN")
 	if reused && stale(results) && ctx.Err() == nil {
 		// The host had closed a connection that we kept. Nothing was said.
 		c.Close()
@@ -206,24 +207,23 @@ func (a *attempt) try(ctx context.Context, t target) error {
 			return err
 		}
 		a.results[i] = a.results[i].then(judge(t, results[k], ctx.Err() != nil))
+		a.results[i].dsn = dsn
 	}
 	return nil
 }
 
 // send runs one transaction. The first message on a connection is spoken step
 // by step, as people read it; when there is more to do, commands are pipelined.
-func (a *attempt) send(ctx context.Context, c *smtpc.Client, to []int) []smtpc.Result {
+func (a *attempt) send(ctx context.Context, c *smtpc.Client, t target, to []int) []smtpc.Result {
 	e := a.entry
-	env := smtpc.Envelope{
-		From: e.From, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8, Ret: e.Ret, EnvID: e.EnvID,
-	}
+	env := smtpc.Envelope{From: e.From, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8}
 	if e.Binary {
 		env.Body = smtpc.Binary
 	}
 	for _, i := range to {
-		r := e.Rcpts[i]
-		env.To = append(env.To, smtpc.Recipient{To: r.To, Notify: r.Notify, ORcpt: r.ORcpt})
+		env.To = append(env.To, smtpc.Recipient{To: e.Rcpts[i].To})
 	}
+	a.passOn(&env, c, t, to)
 	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, e) }}
 	defer body.close()
 	return c.Send(ctx, env, body, smtpc.SendOptions{

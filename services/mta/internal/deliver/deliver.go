@@ -170,6 +170,7 @@ type result struct {
 	host  string // who said so; "" for us
 	proto smtpc.Protocol
 	lost  bool // the host may have the message all the same
+	dsn   bool // the host offers DSN
 }
 
 // maxSaid bounds a reply where it is kept, in octets: a peer's may have 128

@@ -77,8 +77,8 @@ type Message struct {
 	Size      int64
 	Ret       string // RFC 3461
 	EnvID     string // RFC 3461, xtext
-	EightBit  bool // it has octets above 127
-	Binary    bool // BODY=BINARYMIME (RFC 3030): not lines of text
+	EightBit  bool   // it has octets above 127
+	Binary    bool   // BODY=BINARYMIME (RFC 3030): not lines of text
 	UTF8      bool
 	MessageID string // without angle brackets
 	body      int64
@@ -209,6 +209,9 @@ type Outcome struct {
 	Done    []int       // recipients that nobody owes anything any more
 	Waiting []Recipient // N, Next, Reply, Noticed are stored
 	Reports []Report
+	// Quarantine, if not "", is why what is left of the message is to be kept
+	// until somebody has looked at it.
+	Quarantine string
 }
 
 // Settle stores the outcome of an attempt. removed reports that no recipient
@@ -228,6 +231,11 @@ func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error)
 		for _, r := range o.Waiting {
 			err := tx.Exec("UPDATE recipient SET next=?, reply=?, noticed=? WHERE message=? AND n=?", r.Next, r.Reply, r.Noticed, o.ID, r.N)
 			if err != nil {
+				return err
+			}
+		}
+		if o.Quarantine != "" {
+			if err := quarantine(tx, o.ID, o.Quarantine); err != nil {
 				return err
 			}
 		}
@@ -259,11 +267,13 @@ func removeIfDone(tx *durable.Tx, id string) (bool, error) {
 
 // Quarantine keeps a message from being tried until somebody has looked at it.
 func (s *Spool) Quarantine(ctx context.Context, id, reason string) error {
-	err := s.db.Write(ctx, func(tx *durable.Tx) error {
-		return tx.Exec("UPDATE message SET quarantined=? WHERE id=?", reason, id)
-	})
+	err := s.db.Write(ctx, func(tx *durable.Tx) error { return quarantine(tx, id, reason) })
 	if err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
 	return nil
+}
+
+func quarantine(tx *durable.Tx, id, reason string) error {
+	return tx.Exec("UPDATE message SET quarantined=? WHERE id=?", reason, id)
 }

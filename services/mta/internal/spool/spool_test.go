@@ -129,6 +129,22 @@ func TestReportReplacesItsRecipientInOneStep(t *testing.T) {
 	}
 }
 
+func TestWhatIsLeftCanBeQuarantinedInTheSameStep(t *testing.T) {
+	s := open(t, t.TempDir())
+	add(t, s, entry(t, "A1", "", "a@x.test", "b@x.test"), "Oi\r\n")
+	rest := Recipient{N: 1, Next: noon, Reply: "550 no"}
+	if removed, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{0}, Waiting: []Recipient{rest}, Quarantine: "double bounce"}); err != nil || removed {
+		t.Fatalf("removed %t, %v", removed, err)
+	}
+	if _, err := s.Entry(t.Context(), "A1", "x.test"); !errors.Is(err, ErrGone) {
+		t.Errorf("it is tried again: %v", err)
+	}
+	list, err := s.List(t.Context(), 10)
+	if err != nil || len(list) != 1 || list[0].Quarantined != "double bounce" || list[0].Reply != "550 no" || len(list[0].To) != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("disk on fire") }

@@ -1,0 +1,114 @@
+package deliver
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"correio/services/internal/dsn"
+	"correio/services/internal/durable"
+	"correio/services/internal/event"
+	"correio/services/mta/internal/bounce"
+	"correio/services/mta/internal/spool"
+)
+
+// written is a report that is ready to be stored.
+type written struct {
+	notice
+	about []int // recipients
+	entry *spool.Entry
+	body  *durable.Buffer
+}
+
+// discard frees the buffers of reports.
+func discard(list []written) {
+	for _, w := range list {
+		w.body.Close() // nothing that matters is left in it
+	}
+}
+
+// reports writes what must be told.
+func (a *attempt) reports(ctx context.Context, n news) ([]written, error) {
+	var list []written
+	for _, kind := range notices {
+		if len(n[kind]) == 0 {
+			continue
+		}
+		w, err := a.write(ctx, kind, n[kind])
+		if err != nil {
+			discard(list)
+			return nil, err
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+// write writes one report into a buffer, with an entry for the queue: from <>,
+// to be reported about never (RFC 3461 §6.1).
+func (a *attempt) write(ctx context.Context, n notice, about []int) (written, error) {
+	d, e := a.d, a.entry
+	message, err := d.cfg.Spool.Body(ctx, e)
+	if err != nil {
+		return written{}, err
+	}
+	defer message.Close()
+	to := e.From
+	if n.reader != bounce.Sender {
+		to = d.postmaster()
+	}
+	now, id := time.Now(), spool.NewID()
+	wait, _ := d.cfg.Policy.Wait(1, 0, rand.Float64())
+	entry := &spool.Entry{
+		Message: spool.Message{ID: id, Arrived: now, MessageID: id + "@" + d.env.Host.Name, UTF8: !to.ASCII()},
+		Rcpts:   []spool.Recipient{{To: to, Notify: dsn.Never, Next: now.Add(d.env.Speed.Real(wait))}},
+	}
+	report := bounce.Report{
+		Action: n.action, Reader: n.reader, MTA: d.env.Host.Name, From: d.postmaster(), To: to,
+		MessageID: entry.MessageID, Date: now, Boundary: spool.NewID() + spool.NewID(),
+		Queue: e.ID, Sender: e.From, Arrived: e.Arrived, EnvID: e.EnvID, OriginalID: e.MessageID,
+		HeadersOnly: e.Ret == "HDRS" && n.reader == bounce.Sender || n.reader == bounce.Postmaster || e.Binary,
+		Message:     message,
+	}
+	for _, i := range about {
+		report.Recipients = append(report.Recipients, a.reported(i))
+	}
+	body := d.cfg.Spool.Buffer(0)
+	if entry.EightBit, err = bounce.Write(body, report); err != nil {
+		body.Close()
+		return written{}, unreadable(err)
+	}
+	return written{n, about, entry, body}, nil
+}
+
+// reported is what a report says about a recipient.
+func (a *attempt) reported(i int) bounce.Recipient {
+	r, rcpt := a.results[i], a.entry.Rcpts[i]
+	b := bounce.Recipient{
+		To: rcpt.To, ORcpt: rcpt.ORcpt, Reply: r.reply, Host: r.host, At: a.began,
+		Until: a.entry.Arrived.Add(a.d.env.Speed.Real(a.d.cfg.Policy.Life)),
+	}
+	if r.fate == failed && !r.reply.Permanent() {
+		b.Status = "4.4.7" // RFC 3463 §3.5: delivery time expired
+	}
+	return b
+}
+
+// accepted records that a report is in the queue.
+func (a *attempt) accepted(w written) {
+	why := string(w.action)
+	switch w.reader {
+	case bounce.Sender:
+	case bounce.Postmaster:
+		why += ", copy to the postmaster"
+	case bounce.LastResort:
+		why += ", double bounce"
+	}
+	a.d.cfg.Metrics.Accepted.WithLabelValues("report").Inc()
+	a.d.env.Events.Append(event.Record{
+		Kind: event.KindQueue, Queue: w.entry.ID, Message: w.entry.MessageID, Text: event.Accepted,
+		Meta: event.M(event.From, "<>", event.To, w.entry.Rcpts[0].To.String(), event.Size, strconv.FormatInt(w.entry.Size, 10),
+			event.Client, "report about "+a.entry.ID, event.Reason, why),
+	})
+}
