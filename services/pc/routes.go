@@ -131,7 +131,7 @@ func (n *Node) user(name, password string) (mua.User, error) {
 	if !ok || full && !n.env.Org.Local(domain) {
 		return mua.User{}, fmt.Errorf("user %q: nobody at %s", name, n.env.Org.Domain)
 	}
-	if !strings.EqualFold(p.Name, local) {
+	if p.Name != mailaddr.Fold(local) {
 		name = p.Name // an alias has no password of its own
 	}
 	return mua.User{Name: name, Password: p.Password}, nil

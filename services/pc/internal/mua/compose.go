@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"mime/quotedprintable"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"correio/services/internal/mailaddr"
@@ -30,15 +32,42 @@ const (
 	longWord = 60
 )
 
+// needsUTF8 reports whether an address cannot be written in ASCII, so that the
+// letter can only go by SMTPUTF8 (RFC 6531).
+func (l Letter) needsUTF8() bool {
+	return !l.From.ALabels().ASCII() || slices.ContainsFunc(l.To, func(a mailaddr.Address) bool { return !a.ALabels().ASCII() })
+}
+
+// plain is the letter with the domains of its addresses in A-labels.
+func (l Letter) plain() Letter {
+	l.From = l.From.ALabels()
+	to := make([]mailaddr.Address, len(l.To))
+	for i, a := range l.To {
+		to[i] = a.ALabels()
+	}
+	l.To = to
+	return l
+}
+
 // Compose writes a letter as a message (RFC 5322, RFC 2045). Text that is not
 // ASCII goes as it is where eightBit allows that, else as quoted-printable.
+//
+// A letter to ASCII addresses has an ASCII header, so that every server takes
+// it: the Subject in encoded words, domains in A-labels. One that needs SMTPUTF8
+// all the same has its header in UTF-8, as it was written (RFC 6532).
 func Compose(l Letter, messageID string, now time.Time, eightBit bool) []byte {
 	body := crlfLines(l.Body)
 	encoding := encodingOf(body, eightBit)
+	encode := encodeText
+	if l.needsUTF8() {
+		encode = utf8Text
+	} else {
+		l = l.plain()
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "From: %s\r\n", l.From)
 	fmt.Fprintf(&b, "To: %s\r\n", foldAddresses(len("To: "), l.To))
-	fmt.Fprintf(&b, "Subject: %s\r\n", fold(len("Subject: "), encodeText(l.Subject)))
+	fmt.Fprintf(&b, "Subject: %s\r\n", fold(len("Subject: "), encode(l.Subject)))
 	fmt.Fprintf(&b, "Date: %s\r\n", now.Format(time.RFC1123Z))
 	fmt.Fprintf(&b, "Message-ID: <%s>\r\n", messageID)
 	b.WriteString("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n")
@@ -113,15 +142,36 @@ func encodingOf(body string, eightBit bool) string {
 // printable ASCII, else as encoded words (RFC 2047 §2). Control characters
 // become spaces.
 func encodeText(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+	s = spaced(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	if isPlain(s, '~') {
+		return s
+	}
+	return encodeWords(s)
+}
+
+// utf8Text is header text in a message that may have UTF-8 there: as it is but
+// for what encodeText encodes of ASCII.
+func utf8Text(s string) string {
+	s = spaced(strings.ToValidUTF8(s, "\ufffd"), func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' // all that ends a line somewhere
+	})
+	if isPlain(s, unicode.MaxRune) {
+		return s
+	}
+	return encodeWords(s)
+}
+
+// spaced puts spaces in the place of characters.
+func spaced(s string, of func(rune) bool) string {
+	return strings.Map(func(r rune) rune {
+		if of(r) {
 			return ' '
 		}
 		return r
 	}, s)
-	if isPlain(s) {
-		return s
-	}
+}
+
+func encodeWords(s string) string {
 	var words []string
 	var word strings.Builder
 	for _, r := range s {
@@ -135,14 +185,14 @@ func encodeText(s string) string {
 	return strings.Join(append(words, encodedWord(word.String())), " ")
 }
 
-// isPlain reports whether header text needs no encoding. Text that looks like
-// an encoded word does.
-func isPlain(s string) bool {
+// isPlain reports whether header text of characters up to last needs no
+// encoding. Text that looks like an encoded word does.
+func isPlain(s string, last rune) bool {
 	if strings.Contains(s, "=?") || strings.TrimSpace(s) != s {
 		return false
 	}
 	for word := range strings.FieldsSeq(s) {
-		if len(word) > longWord || strings.ContainsFunc(word, func(r rune) bool { return r > '~' }) {
+		if len(word) > longWord || strings.ContainsFunc(word, func(r rune) bool { return r > last }) {
 			return false
 		}
 	}

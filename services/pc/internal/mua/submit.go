@@ -13,11 +13,13 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"correio/services/internal/event"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
+	"correio/services/internal/smtputf8"
 	"correio/services/pc/internal/transcript"
 )
 
@@ -126,13 +128,26 @@ func (a *Agent) send(ctx context.Context, c *smtpc.Client, m Mail, sent *Sent) {
 	} else {
 		sent.MessageID = MessageID(eml)
 	}
-	env := smtpc.Envelope{From: m.Letter.From, Size: int64(len(eml)), EightBit: slices.ContainsFunc(eml, func(b byte) bool { return b >= 0x80 })}
+	env := smtpc.Envelope{
+		From: m.Letter.From.ALabels(), Size: int64(len(eml)), UTF8: international(eml),
+		EightBit: slices.ContainsFunc(eml, func(b byte) bool { return b >= utf8.RuneSelf }),
+	}
 	for _, to := range m.Letter.To {
-		env.To = append(env.To, smtpc.Recipient{To: to})
+		env.To = append(env.To, smtpc.Recipient{To: to.ALabels()})
 	}
 	for i, r := range c.Send(ctx, env, bytes.NewReader(eml), smtpc.SendOptions{}) {
 		sent.add(m.Letter.To[i], r)
 	}
+}
+
+// international reports whether a message has a header in UTF-8 (RFC 6532),
+// which only SMTPUTF8 may carry. Other octets above 127 make a header broken, not
+// international: they go as they are.
+func international(eml []byte) bool {
+	var scan smtputf8.Scan
+	_, _ = scan.Write(eml) // never fails
+	scan.End()
+	return scan.Needed && utf8.Valid(eml)
 }
 
 // add takes the result of one recipient in. The first failure decides what is
