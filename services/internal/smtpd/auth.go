@@ -138,7 +138,7 @@ func (s *session) judge(ctx context.Context, mechanism string, who sasl.Identity
 	}
 	r := s.refusal("auth", err)
 	if r.Permanent() {
-		if s.authFailures++; s.authFailures >= s.limits().AuthFailures {
+		if s.authFailed() {
 			return replyAuthMany
 		}
 	}

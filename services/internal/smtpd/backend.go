@@ -54,11 +54,12 @@ type Session interface {
 	Mail(ctx context.Context, t *Transaction) (reply.Reply, error)
 	Rcpt(ctx context.Context, t *Transaction, to Recipient) (reply.Reply, error)
 	// Data takes the message: CRLF line ends, dots unstuffed, without the final
-	// ".". It must read to the end or fail; the engine drains what is left. It
-	// returns one reply (SMTP) or one for each accepted recipient in their
-	// order (LMTP), and only after the message is safe; no replies and no error
-	// mean the engine's usual 250, an error is said to every recipient. When
-	// reading fails nothing may be kept, and what Data returns is not said.
+	// "."; with BODY=BINARYMIME any octets. It must read to the end or fail; the
+	// engine drains what is left. It returns one reply (SMTP) or one for each
+	// accepted recipient in their order (LMTP), and only after the message is
+	// safe; no replies and no error mean the engine's usual 250, an error is said
+	// to every recipient. When reading fails nothing may be kept, and what Data
+	// returns is not said.
 	Data(ctx context.Context, t *Transaction, message io.Reader) ([]reply.Reply, error)
 	// Close is called once, when the connection is gone.
 	Close()
@@ -82,7 +83,7 @@ type Transaction struct {
 // MailParams are the parameters of MAIL FROM that the engine understands.
 type MailParams struct {
 	Size     int64  // announced octets (RFC 1870), 0 when not said
-	Body     string // "", "7BIT" or "8BITMIME" (RFC 6152)
+	Body     string // "", "7BIT", "8BITMIME" (RFC 6152) or "BINARYMIME" (RFC 3030)
 	SMTPUTF8 bool   // RFC 6531
 	Auth     string // RFC 4954 §5, decoded
 	Ret      string // "", "FULL" or "HDRS" (RFC 3461)

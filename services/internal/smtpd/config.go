@@ -34,10 +34,17 @@ type Config struct {
 
 	// SMTPUTF8 announces RFC 6531, and lets addresses that are not ASCII in.
 	SMTPUTF8 bool
+	// Chunking announces BDAT, BinaryMIME messages that are no text; the second
+	// needs the first (RFC 3030).
+	Chunking, BinaryMIME bool
+	// Bare is what is done about a CR or LF that is not part of CRLF.
+	Bare wire.Bare
 	// DSN announces RFC 3461: the backend honours RET, ENVID, NOTIFY, ORCPT.
 	DSN bool
 
 	Limits Limits
+	// Guard counts for several servers together; nil: this one for itself.
+	Guard  *Guard
 	Events *event.Log   // nil: nothing is recorded
 	Log    *slog.Logger // nil: nothing is logged
 }
@@ -49,9 +56,14 @@ type Limits struct {
 	// 4954 §4.3 wants 12288 in an AUTH exchange, the default.
 	CommandLine, AuthLine int
 	MessageSize           int64 // octets, default 25 MiB
+	Header                int64 // octets of a message's header, default 1 MiB
 	Recipients            int   // for one message, default 100 (RFC 5321 §4.5.3.1.8)
 	Errors                int   // 4xx and 5xx replies since the last accepted message, default 50
-	AuthFailures          int   // in one session, default 5
+	AuthFailures          int   // in one session, default 5; from one address ten times as many in a minute
+	// Commands is how many commands an address may give in a minute on all its
+	// connections, without those that led to an accepted message; default
+	// 6,000, and none where it is negative.
+	Commands int
 
 	Idle      time.Duration // for one command, default 5 min (RFC 5321 §4.5.3.2.7)
 	Write     time.Duration // for the peer to take a reply, default 1 min
@@ -73,13 +85,23 @@ func (l *Limits) pace() wire.Pace {
 	return wire.Pace{Size: l.MessageSize, Grace: l.DataGrace, Total: l.DataTotal, Idle: l.DataIdle, Floor: l.DataFloor}
 }
 
+// rules are what the message of a transaction has to keep to.
+func (s *session) rules() wire.Rules {
+	return wire.Rules{
+		Pace: s.limits().pace(), Header: s.limits().Header, Bare: s.srv.cfg.Bare,
+		LF: s.lf && !s.crlf, Binary: s.t.Params.Body == binaryMIME,
+	}
+}
+
 func (l Limits) withDefaults() Limits {
 	def(&l.CommandLine, 2048)
 	def(&l.AuthLine, 12288)
 	def(&l.MessageSize, 25<<20)
+	def(&l.Header, 1<<20)
 	def(&l.Recipients, 100)
 	def(&l.Errors, 50)
 	def(&l.AuthFailures, 5)
+	def(&l.Commands, 6_000)
 	def(&l.Idle, 5*time.Minute)
 	def(&l.Write, time.Minute)
 	def(&l.Handshake, time.Minute)
@@ -110,6 +132,9 @@ func (cfg *Config) complete() error {
 		}
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Guard == nil {
+		cfg.Guard = NewGuard(cfg.Limits)
+	}
 	if cfg.TLS != nil && cfg.Proto == SMTP {
 		// Session tickets made some clients fail on port 25 (golang/go#70232),
 		// and between two MTAs they save nothing.
@@ -143,6 +168,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.RequireAuth && len(cfg.AuthMechanisms) == 0 {
 		faults = append(faults, errors.New("authentication is required, but no mechanism given"))
+	}
+	if cfg.BinaryMIME && !cfg.Chunking {
+		faults = append(faults, errors.New("BINARYMIME without CHUNKING"))
 	}
 	if cfg.Limits.CommandLine > wire.SmallBuffer || cfg.Limits.AuthLine > wire.LargeBuffer {
 		faults = append(faults, fmt.Errorf("line limits are above %d and %d", wire.SmallBuffer, wire.LargeBuffer))

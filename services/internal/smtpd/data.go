@@ -21,52 +21,63 @@ var (
 func (s *session) data(ctx context.Context, _ command.Command) reply.Reply {
 	defer s.reset()
 	s.say(replyStartMail)
-	head := &headSample{line: s.recordHeader}
-	observe := head.write
-	if s.silent() {
-		observe = nil
-	}
-	in := wire.NewContent(s.wire, s.limits().pace(), s.lf && !s.crlf, observe)
-	s.wire.Await = func() error { return s.awaitContent(in) }
+	head := s.newHeadSample()
+	in := wire.NewContent(s.wire, s.rules(), head.observer())
+	s.awaitMessage(&in.Message)
 	replies, err := s.backend.Data(ctx, s.t, in)
 	left := in.Drain()
 	s.wire.Await = s.awaitCommand
-	s.recordMessage(in, head)
-
-	switch lost := in.Lost(); {
-	case lost != nil && lost.Code == 0:
-		s.wire.Out = nil
-		s.hangUp(reasonGone)
-	case lost != nil:
-		s.sayData(*lost)
-		s.hangUp("message without end")
-	case in.Spoiled() != nil:
-		s.answerData(nil, in.Spoiled().Err(nil))
-	case err == nil && left:
-		s.log.Error("backend accepted a message without reading it", "conn", s.peer.Conn, "queue", s.t.QueueID)
-		s.answerData(nil, replyLocal.Err(nil))
-	default:
-		s.answerData(replies, err)
+	note := ""
+	if in.Smuggled() {
+		note = noteSmuggled
 	}
+	s.recordMessage(&in.Message, head, note)
+	s.conclude(&in.Message, left, s.dataReplies(), replies, err)
 	return reply.Reply{}
 }
 
-// awaitContent runs before message text is read from the connection.
-func (s *session) awaitContent(in *wire.Content) error {
-	if err := s.wire.Flush(s.limits().Write); err != nil {
-		return err
+// conclude says what became of a message, in as many replies as are wanted. left
+// says that the backend has not read all of it.
+func (s *session) conclude(in *wire.Message, left bool, want int, replies []reply.Reply, err error) {
+	switch lost := in.Lost(); {
+	case lost != nil && lost.Code == 0:
+		s.gone()
+	case lost != nil:
+		s.sayData(*lost, want)
+		s.hangUp("message without end")
+	case in.Spoiled() != nil:
+		s.answerData(want, nil, in.Spoiled().Err(nil))
+	case err == nil && left:
+		s.log.Error("backend accepted a message without reading it", "conn", s.peer.Conn, "queue", s.t.QueueID)
+		s.answerData(want, nil, replyLocal.Err(nil))
+	default:
+		s.answerData(want, replies, err)
 	}
-	s.raw.SetReadDeadline(in.Deadline(time.Now()))
-	return nil
 }
 
-// answerData says what became of the message: one reply, or in LMTP one for
-// each accepted recipient in their order (RFC 2033 §4.2).
-func (s *session) answerData(replies []reply.Reply, err error) {
-	want := 1
+// dataReplies is how many replies the end of a message has: one, or in LMTP one
+// for each accepted recipient in their order (RFC 2033 §4.2).
+func (s *session) dataReplies() int {
 	if s.peer.Proto == LMTP {
-		want = len(s.t.Rcpts)
+		return len(s.t.Rcpts)
 	}
+	return 1
+}
+
+// awaitMessage makes the connection read message text from now on: replies go
+// out before, and the deadline is the message's.
+func (s *session) awaitMessage(in *wire.Message) {
+	s.wire.Await = func() error {
+		if err := s.wire.Flush(s.limits().Write); err != nil {
+			return err
+		}
+		s.raw.SetReadDeadline(in.Deadline(time.Now()))
+		return nil
+	}
+}
+
+// answerData says what became of a message that was read to its end.
+func (s *session) answerData(want int, replies []reply.Reply, err error) {
 	if err == nil && len(replies) != 0 && len(replies) != want {
 		s.log.Error("backend gave the wrong number of replies", "conn", s.peer.Conn, "got", len(replies), "want", want)
 		replies, err = nil, replyLocal.Err(nil)
@@ -89,15 +100,17 @@ func (s *session) answerData(replies []reply.Reply, err error) {
 		}
 		if accepted {
 			s.errors = 0
+			s.srv.cfg.Guard.giveBack(s.client, s.spent)
+			s.spent = 0
 		}
 		s.answer(r)
 	}
 }
 
-// sayData says the same to every recipient.
-func (s *session) sayData(r reply.Reply) {
-	if s.peer.Proto == LMTP && r.Code != 421 {
-		for range len(s.t.Rcpts) - 1 {
+// sayData says the same several times; but a 421 ends it all.
+func (s *session) sayData(r reply.Reply, want int) {
+	if r.Code != 421 {
+		for range want - 1 {
 			s.say(reply.Reply{Code: r.Code, Enhanced: r.Enhanced, Lines: r.Lines})
 		}
 	}

@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"correio/services/internal/smtpd"
+	"correio/services/internal/smtpd/wire"
 )
 
 // TestDialogs plays testdata/*.dialog. A script is lines of
 //
 //	# comment
-//	@ option …      configures the server: proto=lmtp tls auth[=MECHANISM,…] needauth dsn utf8 size=N rcpts=N errors=N
+//	@ option …      configures the server: proto=lmtp tls auth[=MECHANISM,…] needauth dsn utf8 size=N header=N line=N rcpts=N errors=N commands=N
+//	                chunking binary bare=normalise bare=trust
 //	C: text         the client sends text and CRLF
 //	L: text         the client sends text and a bare LF
 //	R: "text\r\n"   the client sends exactly that (a Go string)
@@ -112,6 +114,18 @@ func (p *player) option(o string) {
 		p.cfg.Limits.Recipients = n
 	case "errors":
 		p.cfg.Limits.Errors = n
+	case "header":
+		p.cfg.Limits.Header = int64(n)
+	case "line":
+		p.cfg.Limits.CommandLine = n
+	case "commands":
+		p.cfg.Limits.Commands = n
+	case "chunking":
+		p.cfg.Chunking = true
+	case "binary":
+		p.cfg.BinaryMIME = true
+	case "bare":
+		p.cfg.Bare = map[string]wire.Bare{"normalise": wire.NormaliseBare, "trust": wire.TrustBare}[value]
 	default:
 		p.t.Fatalf("%s: unknown option %q", p.at, o)
 	}

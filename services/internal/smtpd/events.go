@@ -98,19 +98,25 @@ func (s *session) recordHeader(line string) {
 	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Text: line})
 }
 
+// noteSmuggled goes with a message that a strict server would not have ended
+// there (CVE-2023-51764).
+const noteSmuggled = "ended by something else than CRLF.CRLF: what follows is smuggled past stricter servers"
+
 // recordMessage sums up the message that was read.
-func (s *session) recordMessage(in *wire.Content, head *headSample) {
+func (s *session) recordMessage(in *wire.Message, head *headSample, note string) {
 	if s.silent() {
 		return
 	}
-	note := ""
 	switch {
+	case note != "":
 	case in.Lost() != nil:
 		note = "the end of the message was not seen"
 	case in.Spoiled() != nil:
 		note = in.Spoiled().String()
 	case in.LF():
 		note = "lines ended in LF alone, as nc sends them; stored with CRLF"
+	case in.Fixed():
+		note = "a CR or LF of its own became CRLF"
 	}
 	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Message: head.messageID,
 		Text: fmt.Sprintf("(message: %d octets)", in.Size()), Meta: event.M(event.Note, note)})

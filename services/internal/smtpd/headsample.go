@@ -27,6 +27,23 @@ type headSample struct {
 	done      bool
 }
 
+// newHeadSample returns what picks from a message for the events, nil when
+// there are none.
+func (s *session) newHeadSample() *headSample {
+	if s.silent() {
+		return nil
+	}
+	return &headSample{line: s.recordHeader}
+}
+
+// observer is what the message is shown to.
+func (h *headSample) observer() func(p []byte) {
+	if h == nil {
+		return nil
+	}
+	return h.write
+}
+
 func (h *headSample) write(p []byte) {
 	if h.done {
 		return

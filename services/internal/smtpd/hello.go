@@ -10,8 +10,9 @@ import (
 	"correio/services/internal/smtpd/command"
 )
 
-// handlers act on the commands that the table allows. A zero reply means that
-// the handler has said all itself.
+// handlers act on the commands that the table allows, but for BDAT, which
+// begins where it is refused (see act). A zero reply means that the handler has
+// said all itself.
 var handlers = [command.NumVerbs]func(*session, context.Context, command.Command) reply.Reply{
 	command.Helo:     (*session).helo,
 	command.Ehlo:     (*session).ehlo,
@@ -93,6 +94,12 @@ func (s *session) extensions() []string {
 		"ENHANCEDSTATUSCODES",
 		fmt.Sprintf("LIMITS RCPTMAX=%d", cfg.Limits.Recipients), // RFC 9422
 		"HELP",
+	}
+	if cfg.Chunking {
+		list = append(list, "CHUNKING")
+	}
+	if cfg.BinaryMIME {
+		list = append(list, "BINARYMIME")
 	}
 	if cfg.SMTPUTF8 {
 		list = append(list, "SMTPUTF8")

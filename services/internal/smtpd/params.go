@@ -1,14 +1,15 @@
 package smtpd
 
 import (
-	"errors"
-	"strconv"
 	"strings"
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 )
+
+// binaryMIME is what BODY= says of a message that is no text (RFC 3030 §3).
+const binaryMIME = "BINARYMIME"
 
 var (
 	// RFC 5321 §4.1.1.11: 555 for what is not known, or not offered here.
@@ -25,12 +26,14 @@ func (s *session) mailParams(params []command.Param) (MailParams, error) {
 		ok := true
 		switch cfg := &s.srv.cfg; {
 		case p.Key == "SIZE":
-			m.Size, ok = parseSize(p.Value)
+			m.Size, ok = command.ParseOctets(p.Value)
 		case p.Key == "BODY":
 			switch m.Body = strings.ToUpper(p.Value); m.Body {
 			case "7BIT", "8BITMIME":
-			case "BINARYMIME":
-				return m, replyBinary.Err(nil)
+			case binaryMIME:
+				if !cfg.BinaryMIME {
+					return m, replyBinary.Err(nil)
+				}
 			default:
 				ok = false
 			}
@@ -74,19 +77,6 @@ func (s *session) rcptParams(to *Recipient, params []command.Param) error {
 		}
 	}
 	return nil
-}
-
-// parseSize reads SIZE's 1 to 20 digits (RFC 1870 §6). What is more than 63
-// bits is more than anybody takes.
-func parseSize(s string) (int64, bool) {
-	if s == "" || len(s) > 20 || strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if errors.Is(err, strconv.ErrRange) {
-		return 1<<63 - 1, true
-	}
-	return n, err == nil
 }
 
 // parseAuthParam reads AUTH= of MAIL: "<>", or an address in xtext (RFC 4954

@@ -5,7 +5,6 @@ import (
 	"net"
 	"time"
 
-	"correio/services/internal/event"
 	"correio/services/internal/listener"
 	"correio/services/internal/reply"
 	"correio/services/internal/sasl"
@@ -32,28 +31,23 @@ func New(cfg Config) (*Server, error) {
 // still open after Limits.Grace is cut. It closes ln, and returns nil after a
 // stop, or why accepting failed.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	return listener.Serve(ctx, ln, listener.Config{
-		Total:     s.cfg.Limits.Connections,
-		PerClient: s.cfg.Limits.PerClient,
-		Grace:     s.cfg.Limits.Grace,
-		Busy:      s.busy,
-	}, s.ServeConn)
+	return listener.Serve(ctx, ln, listener.Config{Grace: s.cfg.Limits.Grace}, s.ServeConn)
 }
 
 var tooMany = reply.New(421, "", "Too many connections; try again later").WithClose()
 
 // busy answers a connection that is one too many.
-func (s *Server) busy(c net.Conn) {
-	sess := newSession(s, c)
+func (s *Server) busy(sess *session) {
+	defer sess.raw.Close()
+	sess.reason = "too many connections"
 	sess.recordOpen("")
 	if s.cfg.Proto != Submissions { // there nothing may be said before TLS
 		sess.say(tooMany)
-		sess.hangUp("too many connections")
 		if err := sess.wire.Flush(time.Second); err != nil {
 			sess.reason = "too many connections, and gone"
 		}
 	}
-	sess.record(event.Record{Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, "too many connections")})
+	sess.recordClose()
 }
 
 // ServeConn speaks with one client until either side ends it, and closes the
@@ -61,6 +55,13 @@ func (s *Server) busy(c net.Conn) {
 // command; what the backend is doing by then is given Limits.Grace more.
 func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	sess := newSession(s, c)
+	guest, ok := s.cfg.Guard.enter(sess.peer.Remote.Addr())
+	if !ok {
+		s.busy(sess)
+		return
+	}
+	defer s.cfg.Guard.leave(guest)
+	sess.client = guest
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {

@@ -1,9 +1,11 @@
 package smtpd
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -25,6 +27,7 @@ type session struct {
 	peer    Peer
 	raw     net.Conn // below TLS
 	wire    *wire.Conn
+	client  *client // the guard's
 	backend Session // nil before Open, and where it refused
 	log     *slog.Logger
 
@@ -34,11 +37,15 @@ type session struct {
 	tls   *tls.ConnectionState
 	user  string
 	t     *Transaction // nil outside of a transaction
+	// chunks is the message that is coming by BDAT.
+	chunks *wire.Chunks
 
 	commands     int // lines that were read as commands
+	spent        int // of these, since the last accepted message, what counts for the guard
 	errors       int // since the last accepted message
 	authFailures int
 	crlf, lf     bool // which line ends were seen since the channel began
+	longBdat     bool // the line at hand is a BDAT, as far as its beginning tells
 	strayAuth    bool // an AUTH failed: unknown lines behind it may be its secrets
 
 	reason string // why the connection is to be closed; "" while it is not
@@ -63,6 +70,8 @@ var (
 	replyIdle     = reply.New(421, "4.4.2", "Idle for too long; closing the connection").WithClose()
 	replyErrors   = reply.New(421, "4.7.0", "Too many errors; closing the connection").WithClose()
 	replyLong     = reply.New(500, "5.5.2", "Line too long")
+	replyCommands = reply.New(421, "4.7.0", "Too many commands from your address; try again later").WithClose()
+	replyTLSHello = reply.New(421, "4.7.0", "This port speaks plain text: use STARTTLS, or port 465 for TLS from the first octet").WithClose()
 	replyPanic    = reply.New(421, "4.3.0", "Internal error; closing the connection").WithClose()
 	replyLocal    = reply.Of(errors.New("local"))
 )
@@ -157,7 +166,14 @@ func (s *session) awaitCommand() error {
 		return errStopping
 	}
 	if !s.parked {
-		s.raw.SetReadDeadline(time.Now().Add(s.limits().Idle))
+		now := time.Now()
+		deadline := now.Add(s.limits().Idle)
+		if s.chunks != nil { // the time between chunks is the message's
+			if by := s.chunks.Deadline(now); by.Before(deadline) {
+				deadline = by
+			}
+		}
+		s.raw.SetReadDeadline(deadline)
 	}
 	s.parked = true
 	return nil
@@ -184,10 +200,16 @@ func (s *session) readLine(limit func([]byte) int, tooLong reply.Reply) ([]byte,
 		return line, true
 	case errors.Is(err, wire.ErrTooLong):
 		s.recordIn("(line too long)", "")
+		if s.longBdat { // what follows may be a chunk, and must not be read as commands
+			tooLong = tooLong.WithClose()
+		}
 		s.answer(tooLong)
 	case errors.Is(err, wire.ErrEndless):
 		s.recordIn("(line without end)", "")
 		s.answer(tooLong.WithClose())
+	case errors.Is(err, wire.ErrNoLine):
+		s.recordIn(fmt.Sprintf("(TLS ClientHello: %d octets so far)", s.wire.Buffered()), "TLS on a plain-text port")
+		s.answer(replyTLSHello)
 	case errors.Is(err, errStopping), stopping && errors.Is(err, os.ErrDeadlineExceeded):
 		s.answer(replyStopping)
 		s.hangUp(reasonStopping)
@@ -195,10 +217,15 @@ func (s *session) readLine(limit func([]byte) int, tooLong reply.Reply) ([]byte,
 		s.answer(replyIdle)
 		s.hangUp(reasonIdle)
 	default:
-		s.wire.Out = nil // nobody is there to hear it
-		s.hangUp(reasonGone)
+		s.gone()
 	}
 	return nil, false
+}
+
+// gone ends a session that nobody listens to any more.
+func (s *session) gone() {
+	s.wire.Out = nil
+	s.hangUp(reasonGone)
 }
 
 // hangUp sets why the session ends, once.
@@ -217,6 +244,10 @@ func (s *session) step(ctx context.Context) {
 	s.commands++
 	c, err := command.Parse(line)
 	s.recordCommand(line, c, err)
+	if c.Verb != command.Quit && !s.spend() {
+		s.answer(replyCommands)
+		return
+	}
 	if c.Verb == command.HTTP && s.commands == 1 {
 		s.answer(replyHTTP)
 		return
@@ -229,22 +260,52 @@ func (s *session) step(ctx context.Context) {
 	s.answer(r)
 }
 
+// spend counts a command against the client's address.
+func (s *session) spend() bool {
+	s.spent++
+	return s.srv.cfg.Guard.command(s.client, time.Now())
+}
+
+// authFailed counts a failed AUTH against the address as well, and reports
+// whether it was the session's last.
+func (s *session) authFailed() bool {
+	s.srv.cfg.Guard.authFailed(s.client, time.Now())
+	s.authFailures++
+	return s.authFailures >= s.limits().AuthFailures
+}
+
 // act makes the reply to a command, doing what it asks.
 func (s *session) act(ctx context.Context, c command.Command, err error) reply.Reply {
+	v := s.check(c.Verb)
+	switch {
+	case c.Verb == command.Bdat && s.srv.cfg.Chunking:
+		if v == allowed && err == nil {
+			return s.bdat(ctx, c)
+		}
+		return s.refuseChunk(c, v, err)
 	// RFC 5321 §3.1: where the greeting was a refusal, everything is 503.
-	if v := s.peer.Proto.check(c.Verb, s.state); v != allowed && (err == nil || v == notHere) {
+	case v == notHere, v == absent, v != allowed && err == nil:
 		return verdictReplies[v]
-	}
-	if err != nil {
+	case err != nil:
 		return reply.Of(err)
+	case c.Verb == command.Auth && !s.srv.cfg.Guard.mayAuth(s.client, time.Now()):
+		return replyAuthMany
 	}
 	return handlers[c.Verb](s, ctx, c)
 }
 
 var replyHTTP = reply.New(421, "4.7.0", "This is a mail server; it does not speak HTTP").WithClose()
 
+// clientHello is how TLS begins: a handshake record of version 3.x (RFC 8446
+// §5.1). No command does.
+var clientHello = []byte{0x16, 0x03}
+
 // commandLimit bounds a command line; AUTH alone may be long (RFC 4954 §4.3).
 func (s *session) commandLimit(begin []byte) int {
+	if s.tls == nil && bytes.HasPrefix(begin, clientHello) {
+		return wire.NoLine
+	}
+	s.longBdat = s.srv.cfg.Chunking && len(begin) >= 4 && command.VerbOf(string(begin[:4])) == command.Bdat
 	if len(begin) >= 5 && command.VerbOf(string(begin[:4])) == command.Auth && begin[4] == ' ' {
 		return s.limits().AuthLine
 	}

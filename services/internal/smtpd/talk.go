@@ -42,6 +42,7 @@ var syntax = [command.NumVerbs]string{
 	command.Mail:     "MAIL FROM:<sender@domain> [SIZE=octets] [BODY=8BITMIME] ...  begins a message",
 	command.Rcpt:     "RCPT TO:<recipient@domain>  adds a recipient",
 	command.Data:     "DATA  then the message, then a line with a dot alone",
+	command.Bdat:     "BDAT octets [LAST]  then so many octets of the message; LAST ends it (RFC 3030)",
 	command.Rset:     "RSET  forgets sender and recipients",
 	command.Vrfy:     "VRFY user  asks for a mailbox; the answer is 252",
 	command.Expn:     "EXPN list  asks for a list's members; not implemented",
@@ -60,17 +61,23 @@ func (s *session) help(_ context.Context, c command.Command) reply.Reply {
 			"HELP command tells more of one, HELP STATUS how this session stands")
 	case strings.EqualFold(c.Arg, "STATUS"):
 		return s.status()
-	case syntax[topic] == "" || s.peer.Proto.check(topic, start) == unknown:
+	case !s.knows(topic):
 		return replyTopic
 	default:
 		return reply.New(214, "2.0.0", syntax[topic])
 	}
 }
 
+// knows reports whether HELP speaks of a command: those of our dialect, and
+// BDAT where it works.
+func (s *session) knows(v command.Verb) bool {
+	return syntax[v] != "" && s.peer.Proto.check(v, start) != unknown && (v != command.Bdat || s.srv.cfg.Chunking)
+}
+
 func (s *session) implemented() []string {
 	var list []string
 	for v := range command.Verb(command.NumVerbs) {
-		if syntax[v] != "" && s.peer.Proto.check(v, start) != unknown {
+		if s.knows(v) {
 			list = append(list, v.String())
 		}
 	}

@@ -30,6 +30,10 @@ type Command struct {
 	// Path and Params are those of MAIL and RCPT.
 	Path   mailaddr.Address
 	Params []Param
+	// Size and Last are those of BDAT. With an error, Size is how many octets
+	// follow all the same, or -1 when nobody can know.
+	Size int64
+	Last bool
 	// Note says what was accepted out of kindness.
 	Note string
 }
@@ -62,6 +66,7 @@ var (
 	errTwice     = reply.New(501, "5.5.4", "Parameter given twice")
 	errVrfy      = reply.New(501, "5.5.4", "Name a user or mailbox")
 	errAuth      = reply.New(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
+	errBdat      = reply.New(501, "5.5.4", "Syntax: BDAT octets [LAST]")
 )
 
 // Parse reads one line, without its line end. The error carries the reply; the
@@ -80,8 +85,10 @@ func Parse(line []byte) (Command, error) {
 	switch c.Verb {
 	case Unknown:
 		return c, errUnknown.Err(nil)
-	case HTTP, Turn, Send, Soml, Saml, Etrn, Atrn, Bdat:
+	case HTTP, Turn, Send, Soml, Saml, Etrn, Atrn:
 		return c, nil // refused whatever their arguments
+	case Bdat:
+		return c, c.parseBdat()
 	}
 	if err := checkText(c.Arg); err != nil {
 		return c, err

@@ -2,30 +2,8 @@ package wire
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"time"
-
-	"correio/services/internal/reply"
 )
-
-// What can be wrong with a message, or with how it comes.
-var (
-	ReplyBare   = reply.New(500, "5.5.2", "Message holds a CR or LF that is not part of CRLF; nothing was accepted")
-	ReplyTooBig = reply.New(552, "5.3.4", "Message is larger than this server takes")
-	ReplySlow   = reply.New(421, "4.4.2", "Message came too slowly; closing the connection").WithClose()
-)
-
-// Pace bounds a message: its size, and how slowly it may come. It may take
-// Grace, and a second more for each Floor octets that have come, but never more
-// than Total, nor may it pause for longer than Idle.
-type Pace struct {
-	Size               int64 // octets
-	Grace, Total, Idle time.Duration
-	Floor              int64 // octets a second
-}
 
 // Content is the message of one DATA command as the backend reads it: dots
 // unstuffed, line ends CRLF, at its end io.EOF. It reads no octet behind that
@@ -35,48 +13,30 @@ type Pace struct {
 // CR or LF of its own in it spoils it: what one server takes for an end and the
 // next one does not is how mail is smuggled (behaviour §4). Where every command
 // so far ended in a bare LF, a person types at nc: LF ends lines there, too,
-// and is passed on as CRLF.
+// and is passed on as CRLF. Rules.Bare is for those who want it otherwise.
 //
 // Lines have no limit of their own: they are never held, and the limit on the
 // message bounds them (RFC 5321 §4.5.3.1.6 asks for 1000 octets at least).
 type Content struct {
-	conn    *Conn
-	pace    Pace
+	Message
 	lf      bool // lines may end in bare LF
-	observe func(p []byte)
-
-	bol     bool      // at the beginning of a line
-	pending bool      // the LF of a CRLF that did not fit
-	size    int64     // octets given
-	read    int64     // octets of the wire
-	began   time.Time // when the first octet could come
-
-	spoiled *reply.Reply // why the message cannot be accepted, though it goes on
-	lost    *reply.Reply // why its end will never be seen; Code 0: nobody to tell
-	ended   bool         // the end was seen
-	err     error        // what Read says from now on
+	bol     bool // at the beginning of a line
+	bare    bool // the line before ended in a bare LF
+	odd     bool // the end was not CRLF.CRLF
+	pending bool // the LF of a CRLF that did not fit
 }
 
-// NewContent returns the message that begins with the next octet of conn. lf
-// says that lines may end in a bare LF. observe, which may be nil, is shown what
-// Read gives.
-func NewContent(conn *Conn, pace Pace, lf bool, observe func(p []byte)) *Content {
+// NewContent returns the message that begins with the next octet of conn.
+// observe, which may be nil, is shown what Read gives.
+func NewContent(conn *Conn, rules Rules, observe func(p []byte)) *Content {
 	conn.Enlarge()
-	return &Content{conn: conn, pace: pace, lf: lf, observe: observe, bol: true, began: time.Now()}
+	return &Content{Message: newMessage(conn, rules, observe), lf: rules.LF || rules.Bare == TrustBare, bol: true}
 }
 
-// Size returns how many octets the message had so far.
-func (c *Content) Size() int64 { return c.size }
-
-// LF reports whether lines could end in a bare LF.
-func (c *Content) LF() bool { return c.lf }
-
-// Spoiled returns why the message cannot be accepted, or nil.
-func (c *Content) Spoiled() *reply.Reply { return c.spoiled }
-
-// Lost returns why the end of the message will never be seen, or nil. Nothing
-// more may be read from the connection then. Code 0 means that it is broken.
-func (c *Content) Lost() *reply.Reply { return c.lost }
+// Smuggled reports whether the message ended in a way that only TrustBare takes
+// for an end: what followed may be a second message for us, and is still the
+// first one for a stricter server (CVE-2023-51764).
+func (c *Content) Smuggled() bool { return c.odd && !c.rules.LF }
 
 // Read implements io.Reader. Its errors carry a reply where there is somebody
 // to tell.
@@ -88,18 +48,7 @@ func (c *Content) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	n, err := c.next(p)
-	if c.spoiled != nil {
-		c.err = c.spoiled.Err(nil)
-		return 0, c.err
-	}
-	if c.observe != nil {
-		c.observe(p[:n])
-	}
-	c.err = err
-	if n > 0 {
-		return n, nil
-	}
-	return 0, err
+	return c.give(p[:n], err)
 }
 
 // Drain reads to the end of the message without keeping it, and reports
@@ -123,7 +72,7 @@ func (c *Content) next(p []byte) (n int, err error) {
 		if len(b) > 0 || c.pending {
 			var took, gave int
 			took, gave, need = c.token(b, p[n:])
-			c.conn.r += took
+			c.take(took)
 			n += gave
 			c.grow(gave)
 			if c.ended {
@@ -170,15 +119,10 @@ func (c *Content) token(b, p []byte) (took, gave, need int) {
 		n := copy(p, b[:end])
 		return n, n, 0
 	case cr < 0: // b begins with LF
-		if !c.lf {
-			c.spoil(ReplyBare)
-			p[0] = '\n'
-			return 1, 1, 0
-		}
-		return c.crlf(1, p)
+		return c.stray('\n', p)
 	case cr == end-1 && end < len(b) && end < len(p): // the usual: a whole line
 		copy(p, b[:end+1])
-		c.bol = true
+		c.bol, c.bare = true, false
 		return end + 1, end + 1, 0
 	case cr > 0:
 		n := copy(p, b[:cr])
@@ -186,10 +130,27 @@ func (c *Content) token(b, p []byte) (took, gave, need int) {
 	case len(b) == 1:
 		return 0, 0, 2
 	case b[1] == '\n':
+		c.bol, c.bare = true, false
 		return c.crlf(2, p)
 	}
+	return c.stray('\r', p)
+}
+
+// stray reads a CR or LF that is not part of CRLF.
+func (c *Content) stray(octet byte, p []byte) (took, gave, need int) {
+	switch {
+	case octet == '\n' && c.lf:
+		c.bol, c.bare = true, true
+		c.fixed = c.fixed || !c.rules.LF
+		return c.crlf(1, p)
+	case c.rules.Bare != RefuseBare:
+		// The line that begins here is ours alone: whoever sent this stuffed no
+		// dot there, and ended no message.
+		c.fixed = true
+		return c.crlf(1, p)
+	}
 	c.spoil(ReplyBare)
-	p[0] = '\r'
+	p[0] = octet
 	return 1, 1, 0
 }
 
@@ -200,12 +161,12 @@ func (c *Content) dot(b []byte) (took, gave, need int) {
 	case len(b) == 1:
 		return 0, 0, 2
 	case b[1] == '\n' && c.lf:
-		c.ended = true
+		c.ended, c.odd = true, true
 		return 2, 0, 0
 	case b[1] == '\r' && len(b) == 2:
 		return 0, 0, 3
 	case b[1] == '\r' && b[2] == '\n':
-		c.ended = true
+		c.ended, c.odd = true, c.bare
 		return 3, 0, 0
 	}
 	c.bol = false
@@ -214,7 +175,6 @@ func (c *Content) dot(b []byte) (took, gave, need int) {
 
 // crlf writes a line end that took so many octets of the wire.
 func (c *Content) crlf(took int, p []byte) (_, gave, need int) {
-	c.bol = true
 	p[0] = '\r'
 	if len(p) == 1 {
 		c.pending = true
@@ -222,52 +182,4 @@ func (c *Content) crlf(took int, p []byte) (_, gave, need int) {
 	}
 	p[1] = '\n'
 	return took, 2, 0
-}
-
-func (c *Content) spoil(r reply.Reply) {
-	if c.spoiled == nil {
-		c.spoiled = &r
-	}
-}
-
-// grow counts what was given, and ends what has no end: a message that is too
-// large is read on to its end (RFC 1870 §6.3), but not beyond twice the limit.
-func (c *Content) grow(n int) {
-	c.size += int64(n)
-	if c.size > c.pace.Size {
-		c.spoil(ReplyTooBig)
-	}
-	if c.size > 2*c.pace.Size+LargeBuffer {
-		r := ReplyTooBig.WithClose()
-		c.lost = &r
-	}
-}
-
-// fill reads from the connection.
-func (c *Content) fill() error {
-	before := c.conn.w - c.conn.r
-	err := c.conn.fill()
-	c.read += int64(c.conn.w - c.conn.r - before)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.lost = &ReplySlow
-	default:
-		c.lost = &reply.Reply{}
-	}
-	// Not by %w: a connection that ended is an io.EOF, and must not look like
-	// the end of the message to anybody who asks errors.Is.
-	return fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err) //nolint:errorlint // see above
-}
-
-// Deadline returns until when the next octet must have come. Octets buy time.
-func (c *Content) Deadline(now time.Time) time.Time {
-	earned := time.Duration(min(c.read/c.pace.Floor, int64(c.pace.Total/time.Second))) * time.Second
-	total := min(c.pace.Grace+earned, c.pace.Total)
-	by := c.began.Add(total)
-	if idle := now.Add(c.pace.Idle); idle.Before(by) {
-		return idle
-	}
-	return by
 }

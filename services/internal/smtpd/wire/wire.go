@@ -27,7 +27,11 @@ const (
 var (
 	ErrTooLong = errors.New("line too long")
 	ErrEndless = errors.New("line without end")
+	ErrNoLine  = errors.New("not a line")
 )
+
+// NoLine is what the limit of Line is for octets that are no line at all.
+const NoLine = -1
 
 // Conn is one connection's octets: those read and not yet understood, and those
 // to be written. It belongs to one goroutine.
@@ -105,14 +109,19 @@ func (w *Conn) fill() error {
 
 // Line reads up to a line end and returns the line without it; lf says that
 // the end was a bare LF. limit gives the longest line to accept, in octets with
-// the end, from how it begins. The line is valid until the next read.
+// the end, from how it begins; NoLine says that it is none. The line is valid
+// until the next read.
 func (w *Conn) Line(limit func(begin []byte) int) (line []byte, lf bool, err error) {
 	w.shrink()
 	for scanned := 0; ; {
 		b := w.buffered()
+		most := limit(b)
+		if most == NoLine {
+			return nil, false, ErrNoLine
+		}
 		if i := bytes.IndexByte(b[scanned:], '\n'); i >= 0 {
 			i += scanned
-			if i+1 > limit(b) {
+			if i+1 > most {
 				w.r += i + 1
 				return nil, false, ErrTooLong
 			}
@@ -122,7 +131,7 @@ func (w *Conn) Line(limit func(begin []byte) int) (line []byte, lf bool, err err
 			}
 			return b[:i], true, nil
 		}
-		if len(b) >= limit(b) {
+		if len(b) >= most {
 			return nil, false, w.discardLine()
 		}
 		if len(b) >= SmallBuffer {
@@ -164,6 +173,9 @@ func (w *Conn) Flush(timeout time.Duration) error {
 	}
 	return w.broken
 }
+
+// Buffered returns how much was read and not consumed.
+func (w *Conn) Buffered() int { return w.w - w.r }
 
 // Drop forgets what was read and not consumed, and says how much it was.
 func (w *Conn) Drop() int {
