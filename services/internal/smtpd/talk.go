@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
@@ -12,6 +13,10 @@ import (
 var (
 	replyReset = reply.New(250, "2.0.0", "Ok")
 	replyVrfy  = reply.New(252, "2.0.0", "Cannot verify a user here; send the mail and it will be tried")
+	// RFC 5321 §4.3.2 has 504 and 553 for VRFY.
+	replyVrfyParam = reply.New(504, "5.5.4", "SMTPUTF8 is not offered here")
+	replyUTF8Vrfy  = reply.New(553, "5.6.7", "A name that is not ASCII needs SMTPUTF8 behind it")
+
 	replyExpn  = reply.New(502, "5.5.1", "Lists are not expanded here")
 	replyTopic = reply.New(504, "5.5.4", "No help on that; HELP alone lists the commands")
 )
@@ -25,7 +30,21 @@ func (s *session) rset(context.Context, command.Command) reply.Reply {
 func (s *session) noop(context.Context, command.Command) reply.Reply { return replyReset }
 
 // vrfy tells nobody who is who; RFC 5321 §7.3 allows that with 252.
-func (s *session) vrfy(context.Context, command.Command) reply.Reply { return replyVrfy }
+func (s *session) vrfy(_ context.Context, c command.Command) reply.Reply {
+	switch said := len(c.Params) > 0; {
+	case said && !s.srv.cfg.SMTPUTF8:
+		return replyVrfyParam
+	case !isASCII(c.Arg) && !s.srv.cfg.SMTPUTF8:
+		return replyNoUTF8
+	case !isASCII(c.Arg) && !said:
+		return replyUTF8Vrfy // RFC 6531 §3.7.4.2
+	}
+	return replyVrfy
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
 
 func (s *session) expn(context.Context, command.Command) reply.Reply { return replyExpn }
 
@@ -44,7 +63,7 @@ var syntax = [command.NumVerbs]string{
 	command.Data:     "DATA  then the message, then a line with a dot alone",
 	command.Bdat:     "BDAT octets [LAST]  then so many octets of the message; LAST ends it (RFC 3030)",
 	command.Rset:     "RSET  forgets sender and recipients",
-	command.Vrfy:     "VRFY user  asks for a mailbox; the answer is 252",
+	command.Vrfy:     "VRFY user [SMTPUTF8]  asks for a mailbox; the answer is 252",
 	command.Expn:     "EXPN list  asks for a list's members; not implemented",
 	command.Help:     "HELP [command or STATUS]",
 	command.Noop:     "NOOP  does nothing",

@@ -27,7 +27,8 @@ type Command struct {
 	// Initial is the initial response of AUTH, "" when there is none. It is a
 	// secret.
 	Initial string
-	// Path and Params are those of MAIL and RCPT.
+	// Path and Params are those of MAIL and RCPT; VRFY and EXPN may have SMTPUTF8
+	// for a Param.
 	Path   mailaddr.Address
 	Params []Param
 	// Size and Last are those of BDAT. With an error, Size is how many octets
@@ -62,6 +63,8 @@ var (
 	errRcptTo    = reply.New(501, "5.5.4", "Syntax: RCPT TO:<forward-path> [parameters]")
 	errSender    = reply.New(501, "5.1.7", "Bad sender address; it goes like <user@domain>, or <> for none")
 	errRecipient = reply.New(501, "5.1.3", "Bad recipient address; it goes like <user@domain>")
+	errFromIDN   = reply.New(501, "5.1.7", "Bad sender address; its domain is no valid internationalised name (RFC 5891)")
+	errToIDN     = reply.New(501, "5.1.3", "Bad recipient address; its domain is no valid internationalised name (RFC 5891)")
 	errParam     = reply.New(501, "5.5.4", "Bad parameter; they go like KEY or KEY=VALUE, separated by one space")
 	errTwice     = reply.New(501, "5.5.4", "Parameter given twice")
 	errVrfy      = reply.New(501, "5.5.4", "Name a user or mailbox")
@@ -116,10 +119,7 @@ func (c *Command) parseArg() error {
 	case Rcpt:
 		return c.parsePath("TO:", errRcptTo, errRecipient)
 	case Vrfy, Expn:
-		if c.Arg == "" {
-			return errVrfy.Err(nil)
-		}
-		return nil // RFC 6531 §3.7.4.2 lets UTF-8 in
+		return c.parseName() // RFC 6531 §3.7.4.2 lets UTF-8 in
 	}
 	if !isASCII(c.Arg) {
 		return errASCII.Err(nil)
@@ -150,6 +150,18 @@ func (c *Command) parseHello() error {
 		}
 	}
 	return errHello.Err(nil)
+}
+
+// parseName reads whom VRFY and EXPN ask about, and SMTPUTF8 behind it (RFC 6531
+// §3.7.4.2).
+func (c *Command) parseName() error {
+	if c.Arg == "" {
+		return errVrfy.Err(nil)
+	}
+	if i := strings.LastIndexByte(c.Arg, ' '); i >= 0 && strings.EqualFold(c.Arg[i+1:], "SMTPUTF8") {
+		c.Arg, c.Params = strings.TrimRight(c.Arg[:i], " "), []Param{{Key: "SMTPUTF8"}}
+	}
+	return nil
 }
 
 // parseAuth splits mechanism and initial response (RFC 4954 §4).

@@ -22,6 +22,9 @@ func show(c command.Command) string {
 		}
 	default:
 		fmt.Fprintf(&b, " %q", c.Arg)
+		for _, p := range c.Params {
+			fmt.Fprintf(&b, " [%s %s %v]", p.Key, p.Value, p.HasValue)
+		}
 	}
 	if c.Initial != "" {
 		fmt.Fprintf(&b, " initial=%q", c.Initial)
@@ -45,7 +48,10 @@ func TestParse_Accepts(t *testing.T) {
 		"QUIT":                          `QUIT ""`,
 		"NOOP a b c":                    `NOOP "a b c"`,
 		"HELP rcpt":                     `HELP "rcpt"`,
-		"VRFY José SMTPUTF8":            `VRFY "José SMTPUTF8"`,
+		"VRFY José":                     `VRFY "José"`,
+		"VRFY José  smtputf8":           `VRFY "José" [SMTPUTF8  false]`,
+		"EXPN a b SMTPUTF8":             `EXPN "a b" [SMTPUTF8  false]`,
+		"VRFY SMTPUTF8":                 `VRFY "SMTPUTF8"`,
 		"AUTH plain":                    `AUTH "PLAIN"`,
 		"AUTH PLAIN AGEAYg==":           `AUTH "PLAIN" initial="AGEAYg=="`,
 		"GET / HTTP/1.1":                `HTTP "/ HTTP/1.1"`,

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"strings"
 
 	"correio/services/internal/mailaddr"
@@ -27,6 +28,10 @@ func (c *Command) parsePath(keyword string, syntax, address reply.Reply) error {
 		c.Note = NoBrackets
 	}
 	switch {
+	case errors.Is(err, mailaddr.ErrIDN) && c.Verb == Mail:
+		return errFromIDN.Err(err)
+	case errors.Is(err, mailaddr.ErrIDN):
+		return errToIDN.Err(err)
 	case err != nil:
 		return address.Err(err)
 	case rest != "" && rest[0] != ' ':
