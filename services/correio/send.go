@@ -12,7 +12,9 @@ import (
 
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/usage"
+	"correio/services/internal/dsn"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/text"
 )
 
 // maxMessage bounds the message that is read from a file, in octets.
@@ -37,6 +39,9 @@ func (a *app) sendCommand() *cobra.Command {
 			if m.From == "" || len(m.To) == 0 {
 				return usage.Errorf(cmd, sendWantsBoth)
 			}
+			if err := checkReports(cmd, m); err != nil {
+				return err
+			}
 			if eml != "" {
 				var err error
 				if m.EML, err = a.readInput(eml); err != nil {
@@ -52,8 +57,30 @@ func (a *app) sendCommand() *cobra.Command {
 	f.StringVar(&m.Subject, "subject", "", sendSubjectFlag.In(a.lang))
 	f.StringVar(&m.Body, "body", "", sendBodyFlag.In(a.lang))
 	f.StringVar(&eml, "eml", "", sendEMLFlag.In(a.lang))
+	f.StringVar(&m.Notify, "notify", "", sendNotifyFlag.In(a.lang))
+	f.StringVar(&m.Ret, "ret", "", sendRetFlag.In(a.lang))
+	f.StringVar(&m.EnvID, "envid", "", sendEnvIDFlag.In(a.lang))
 	f.BoolVarP(&verbose, "verbose", "v", false, verboseDialogueFlag.In(a.lang))
 	return cmd
+}
+
+// checkReports checks what is wanted of delivery reports.
+func checkReports(cmd *cobra.Command, m client.Message) error {
+	for _, f := range []struct {
+		given string
+		read  func(string) (string, bool)
+		wrong text.Text
+	}{
+		{m.Notify, dsn.Notify, sendBadNotify}, {m.Ret, dsn.Ret, sendBadRet}, {m.EnvID, dsn.EncodeEnvID, sendBadEnvID},
+	} {
+		if f.given == "" {
+			continue
+		}
+		if _, ok := f.read(f.given); !ok {
+			return usage.Errorf(cmd, f.wrong, f.given)
+		}
+	}
+	return nil
 }
 
 func (a *app) send(cmd *cobra.Command, m client.Message, verbose bool) error {

@@ -190,12 +190,19 @@ var (
 	sendSubjectFlag = text.New("subject", "assunto")
 	sendBodyFlag    = text.New("text of the message", "texto da mensagem")
 	sendEMLFlag     = text.New("send this whole message from a file (- for standard input)", "envia esta mensagem completa de um arquivo (- para a entrada padrão)")
-	sendWantsBoth   = text.New("--from and --to are needed", "--from e --to são necessários")
-	sendFailed      = text.New("failed in step %d (%s): %s", "falhou no passo %d (%s): %s")
-	sendNext        = text.New("Sent. Its journey: correio trace %s", "Enviada. Sua jornada: correio trace %s")
-	notAnAddress    = text.New("%q is not a mail address: %v", "%q não é um endereço de correio: %v")
-	noWorkstation   = text.New("no workstation in %q; the lab has: %s", "não há estação em %q; o laboratório tem: %s")
-	noWorkstations  = text.New("the lab has no workstation", "o laboratório não tem estação de trabalho")
+	sendNotifyFlag  = text.New("ask for delivery reports: `WHEN` is never, or some of success,failure,delay (RFC 3461)",
+		"pede relatórios de entrega: `QUANDO` é never, ou alguns de success,failure,delay (RFC 3461)")
+	sendRetFlag    = text.New("what a report of failure returns: full (the message) or hdrs (its header)", "o que um relatório de falha devolve: full (a mensagem) ou hdrs (o cabeçalho)")
+	sendEnvIDFlag  = text.New("a name that reports repeat, up to 100 characters", "um nome que os relatórios repetem, até 100 caracteres")
+	sendBadNotify  = text.New("--notify takes never, or a list of success, failure and delay, not %q", "--notify aceita never, ou uma lista de success, failure e delay, não %q")
+	sendBadRet     = text.New("--ret takes full or hdrs, not %q", "--ret aceita full ou hdrs, não %q")
+	sendBadEnvID   = text.New("--envid takes up to 100 printable ASCII characters, not %q", "--envid aceita até 100 caracteres ASCII imprimíveis, não %q")
+	sendWantsBoth  = text.New("--from and --to are needed", "--from e --to são necessários")
+	sendFailed     = text.New("failed in step %d (%s): %s", "falhou no passo %d (%s): %s")
+	sendNext       = text.New("Sent. Its journey: correio trace %s", "Enviada. Sua jornada: correio trace %s")
+	notAnAddress   = text.New("%q is not a mail address: %v", "%q não é um endereço de correio: %v")
+	noWorkstation  = text.New("no workstation in %q; the lab has: %s", "não há estação em %q; o laboratório tem: %s")
+	noWorkstations = text.New("the lab has no workstation", "o laboratório não tem estação de trabalho")
 
 	fetchShort = text.New("Fetch a person's mail by POP3", "Busca as mensagens de uma pessoa por POP3")
 	fetchLong  = text.New(
@@ -213,7 +220,8 @@ var (
 
 const (
 	sendExample = "  correio send --from ana@aurora.test --to bruno@boreal.test --subject Hi --body 'It works.'\n" +
-		"  correio send --from ana@aurora.test --to bruno@boreal.test --eml message.eml -v"
+		"  correio send --from ana@aurora.test --to bruno@boreal.test --eml message.eml -v\n" +
+		"  correio send --from ana@aurora.test --to bruno@boreal.test --notify success,failure --ret hdrs --envid aula-1"
 	fetchExample = "  correio fetch bruno@boreal.test --keep\n  correio fetch bruno@boreal.test --tls -o inbox"
 )
 

@@ -162,7 +162,7 @@ func (s *bagSession) Close() {}
 
 // submission starts a submission server at mx1. A nil cert is one that offers
 // no STARTTLS.
-func (w *world) submission(cert *tls.Certificate) *mailbag {
+func (w *world) submission(cert *tls.Certificate, change ...func(*smtpd.Config)) *mailbag {
 	w.t.Helper()
 	bag := &mailbag{}
 	cfg := smtpd.Config{
@@ -171,6 +171,9 @@ func (w *world) submission(cert *tls.Certificate) *mailbag {
 	}
 	if cert != nil {
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	}
+	for _, f := range change {
+		f(&cfg)
 	}
 	srv, err := smtpd.New(cfg)
 	if err != nil {

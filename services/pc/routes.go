@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"correio/services/internal/control"
+	"correio/services/internal/dsn"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/pc/internal/mua"
@@ -32,6 +33,11 @@ type SendRequest struct {
 	// User and Password log in as somebody else than From.
 	User     string `json:"user"`
 	Password string `json:"password"`
+	// What the sender wants to hear (RFC 3461), as people write it: Notify
+	// "never" or a list of success, failure, delay; Ret "full" or "hdrs".
+	Notify string `json:"notify"`
+	Ret    string `json:"ret"`
+	EnvID  string `json:"envid"`
 }
 
 // FetchRequest is the body of POST /fetch.
@@ -102,7 +108,29 @@ func (req SendRequest) mail() (mua.Mail, error) {
 		}
 		m.Letter.To = append(m.Letter.To, to)
 	}
-	return m, nil
+	m.Reports, err = req.reports()
+	return m, err
+}
+
+// reports reads what the sender wants to hear.
+func (req SendRequest) reports() (r mua.Reports, err error) {
+	for _, f := range []struct {
+		name, given string
+		read        func(string) (string, bool)
+		into        *string
+	}{
+		{"notify", req.Notify, dsn.Notify, &r.Notify}, {"ret", req.Ret, dsn.Ret, &r.Ret}, {"envid", req.EnvID, dsn.EncodeEnvID, &r.EnvID},
+	} {
+		if f.given == "" {
+			continue
+		}
+		value, ok := f.read(f.given)
+		if !ok {
+			return r, fmt.Errorf("%s: cannot be %q", f.name, f.given)
+		}
+		*f.into = value
+	}
+	return r, nil
 }
 
 // sender is who logs in to send: the person whom the address means, unless the

@@ -43,6 +43,38 @@ func Wants(notify, event string) bool {
 	return false
 }
 
+// Notify reads what a person wants to hear of: "never", or a list of the others
+// without repetition, in any case. It returns the value of NOTIFY (RFC 3461
+// §4.1).
+func Notify(s string) (value string, ok bool) {
+	value = strings.ToUpper(s)
+	if value == Never {
+		return value, true
+	}
+	seen := map[string]bool{}
+	for word := range strings.SplitSeq(value, ",") {
+		if word != Success && word != Failure && word != Delay || seen[word] {
+			return "", false
+		}
+		seen[word] = true
+	}
+	return value, true
+}
+
+// Ret reads what a person wants back of a message that failed: "full" or
+// "hdrs". It returns the value of RET (RFC 3461 §4.3).
+func Ret(s string) (value string, ok bool) {
+	value = strings.ToUpper(s)
+	return value, value == "FULL" || value == "HDRS"
+}
+
+// EncodeEnvID writes a name for an envelope as the value of ENVID: up to 100
+// characters (RFC 3461 §4.4) of what is printable ASCII before it is encoded.
+func EncodeEnvID(s string) (value string, ok bool) {
+	value = command.EncodeXtext(s)
+	return value, isTrimmed(s) && len(value) <= 100
+}
+
 // Original writes an address as the value of ORCPT, in 7 bits.
 func Original(a mailaddr.Address) string {
 	if a.ASCII() {

@@ -89,6 +89,27 @@ func TestEnvelopeIDIsDecodedIfAHeaderCanHoldIt(t *testing.T) {
 	}
 }
 
+func TestWhatPeopleAskFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		read func(string) (string, bool)
+		want map[string]string // "" is refused
+	}{
+		"notify": {dsn.Notify, map[string]string{
+			"never": "NEVER", "success,Failure": "SUCCESS,FAILURE", "DELAY": "DELAY", "": "", "never,delay": "", "success,success": "", "all": "", "success, delay": "",
+		}},
+		"ret": {dsn.Ret, map[string]string{"hdrs": "HDRS", "Full": "FULL", "": "", "none": ""}},
+		"envid": {dsn.EncodeEnvID, map[string]string{
+			"aula 1": "aula+201", "a+b": "a+2Bb", "": "", " a": "", "a\r\nb": "", "aç": "", strings.Repeat("x", 100): strings.Repeat("x", 100), strings.Repeat("x", 101): "",
+		}},
+	} {
+		for in, want := range test.want {
+			if got, ok := test.read(in); ok != (want != "") || ok && got != want {
+				t.Errorf("%s %q: %q, %t, want %q", name, in, got, ok, want)
+			}
+		}
+	}
+}
+
 func FuzzFieldNeverBreaksItsLine(f *testing.F) {
 	f.Add("rfc822;a+40b")
 	f.Add(`utf-8;jo\x{E3}o`)

@@ -12,6 +12,11 @@ type Message struct {
 	Subject string   `json:"subject,omitempty"`
 	Body    string   `json:"body,omitempty"`
 	EML     []byte   `json:"eml,omitempty"` // the whole message; then Subject and Body are not used
+	// What the sender wants to hear (RFC 3461): Notify "never" or a list of
+	// success, failure, delay; Ret "full" or "hdrs"; EnvID a name for reports.
+	Notify string `json:"notify,omitempty"`
+	Ret    string `json:"ret,omitempty"`
+	EnvID  string `json:"envid,omitempty"`
 }
 
 // Line is one line of a dialogue: Dir is ">" for the workstation's, "<" for

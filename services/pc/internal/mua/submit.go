@@ -48,8 +48,9 @@ const PortSubmission = 587
 
 // Mail is what to send: EML as it is, or else Letter.
 type Mail struct {
-	Letter Letter
-	EML    []byte
+	Letter  Letter
+	EML     []byte
+	Reports Reports
 }
 
 // Sent tells how a submission went. Code and Step name the step that failed,
@@ -134,6 +135,10 @@ func (a *Agent) send(ctx context.Context, c *smtpc.Client, m Mail, sent *Sent) {
 	}
 	for _, to := range m.Letter.To {
 		env.To = append(env.To, smtpc.Recipient{To: to.ALabels()})
+	}
+	if err := m.Reports.ask(c, &env); err != nil {
+		sent.fail(err)
+		return
 	}
 	for i, r := range c.Send(ctx, env, bytes.NewReader(eml), smtpc.SendOptions{}) {
 		sent.add(m.Letter.To[i], r)
