@@ -1,7 +1,6 @@
 package smtpc
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -340,34 +339,6 @@ func TestChunkSizeIsBounded(t *testing.T) {
 	for n, want := range map[int]int{-1: defaultChunk, 0: defaultChunk, 1: 1, 100_000: 100_000, 1 << 30: maxChunk} {
 		if got := chunkSize(n); got != want {
 			t.Errorf("%d: got %d, want %d", n, got, want)
-		}
-	}
-}
-
-// bdat reads what a client sent by BDAT and returns the message, as RFC 3030
-// has a server read it.
-func bdat(t testing.TB, wire []byte, size int) []byte {
-	t.Helper()
-	var message []byte
-	for {
-		line, rest, ok := bytes.Cut(wire, []byte("\r\n"))
-		number, last := bytes.CutSuffix(bytes.TrimPrefix(line, []byte("BDAT ")), []byte(" LAST"))
-		n := 0
-		for _, c := range number {
-			if c < '0' || c > '9' {
-				ok = false
-			}
-			n = n*10 + int(c-'0')
-		}
-		if !ok || n > len(rest) || n > size || !last && n != size {
-			t.Fatalf("chunk %q with %d octets behind it, size %d", line, len(rest), size)
-		}
-		message, wire = append(message, rest[:n]...), rest[n:]
-		if last {
-			if len(wire) > 0 {
-				t.Fatalf("%q behind the last chunk", wire)
-			}
-			return message
 		}
 	}
 }

@@ -25,6 +25,27 @@
 //
 // Lines go to the event log and to the Trace of Options with secrets masked.
 //
+// # By DATA or by BDAT
+//
+// A message goes by DATA unless the caller prefers chunks or it is Binary (RFC
+// 3030). Lines of text are the same either way; what is Binary goes out octet
+// by octet. The last chunk leaves only when every chunk before it was taken,
+// also with PIPELINING, which costs one round trip: that no server can be made
+// to accept a message with a hole in it is worth more.
+//
+// # What a server cannot take
+//
+// A message that is larger than the SIZE announced (RFC 1870 §6.1), that is
+// Binary or has octets above 127 or addresses beyond ASCII, is not sent to a
+// server that did not offer what it needs: RFC 3030 §3, RFC 6152 §3 and RFC
+// 6531 §3.2 forbid it, and leave the choice of converting the message or
+// giving it back. Postfix and Sendmail convert 8-bit mail to quoted-printable;
+// Exim, qmail and chasquid send it as it is and hope. We give it back (552
+// 5.3.4, 554 5.6.1, 554 5.6.3, 550 5.6.7): a conversion breaks DKIM signatures
+// and shows nobody what the extension is for, and hoping is what the RFC
+// forbids "under any circumstances". Such a verdict is marked Own, because
+// the server has said nothing of the kind and another MX host may do better.
+//
 // # Why not go-smtp's client
 //
 // It was the plan. Closing its gaps (behaviour.md §5) took a recording

@@ -21,9 +21,11 @@ func noVerify() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
 // peer is go-smtp's server: an independent reading of the standards.
 type peer struct {
-	mu   sync.Mutex
+	addr string
+	mu   sync.Mutex // guards what follows
 	got  []string
 	from []string
+	body []smtp.BodyType
 }
 
 func (p *peer) NewSession(*smtp.Conn) (smtp.Session, error) { return &peerSession{p: p}, nil }
@@ -35,10 +37,11 @@ type peerSession struct {
 
 func (s *peerSession) Reset()        { s.to = nil }
 func (s *peerSession) Logout() error { return nil }
-func (s *peerSession) Mail(from string, _ *smtp.MailOptions) error {
+func (s *peerSession) Mail(from string, opt *smtp.MailOptions) error {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
 	s.p.from = append(s.p.from, from)
+	s.p.body = append(s.p.body, opt.Body)
 	return nil
 }
 
@@ -85,11 +88,13 @@ func startPeer(t *testing.T, lmtp bool) (*peer, net.Conn) {
 	p := &peer{}
 	s := smtp.NewServer(p)
 	s.Domain, s.LMTP, s.EnableSMTPUTF8 = "peer.test", lmtp, true
+	s.EnableBINARYMIME = true
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*labtest.NewStack(t).Certificate("peer.test")}}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.addr = ln.Addr().String()
 	served := make(chan struct{})
 	go func() { defer close(served); s.Serve(ln) }()
 	t.Cleanup(func() { s.Close(); <-served })
@@ -141,5 +146,44 @@ func TestAgainstGoSMTPByLMTP(t *testing.T) {
 	c.Quit(t.Context())
 	if len(p.got) != 2 {
 		t.Errorf("%d messages", len(p.got))
+	}
+}
+
+// BDAT against somebody else's reading of RFC 3030: text and any octets, in
+// one chunk and in many, one after the other and together.
+func TestAgainstGoSMTPByBDAT(t *testing.T) {
+	anything := make([]byte, 300_001)
+	for i := range anything {
+		anything[i] = byte(i * i >> 3)
+	}
+	text := "Subject: x\r\n\r\n" + strings.Repeat(".\r\nlinha\r\n", 20_000)
+	for _, lmtp := range []bool{false, true} {
+		p, conn := startPeer(t, lmtp)
+		proto := SMTP
+		if lmtp {
+			proto = LMTP
+		}
+		c, err := Open(t.Context(), conn, Options{Protocol: proto, Hello: "mx.test", Host: "peer.test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, opt := range []SendOptions{
+			{Chunking: true}, {Chunking: true, Pipelined: true}, {Chunking: true, ChunkSize: maxChunk},
+			{Chunking: true, Pipelined: true, ChunkSize: 999},
+		} {
+			for _, body := range []string{"", Binary} {
+				env, message := envelope(t, "a@peer.test", "b@peer.test"), text
+				if env.Body = body; body == Binary {
+					message = string(anything)
+				}
+				res := c.Send(t.Context(), env, strings.NewReader(message), opt)
+				p.mu.Lock()
+				if !res[0].Delivered() || p.got[len(p.got)-1] != message || string(p.body[len(p.body)-1]) != body {
+					t.Errorf("LMTP %t, %+v, %q: %v, BODY %v", lmtp, opt, body, told(res), p.body)
+				}
+				p.mu.Unlock()
+			}
+		}
+		c.Quit(t.Context())
 	}
 }
