@@ -19,9 +19,8 @@ import (
 
 // client is a program or library of others that submits mail.
 type client struct {
-	name   string
-	needs  string // the program to be installed; "" for a library
-	debian string // the package that has it
+	name  string
+	needs string // the program to be installed, from Debian's package of that name; "" for a library
 	// send submits and returns what the client said.
 	send func(ctx context.Context, o order) (said string, err error)
 	// nothing is what arrives of an empty message: some send an empty line.
@@ -30,10 +29,10 @@ type client struct {
 
 var clients = []*client{
 	{name: "go-smtp", send: sendGoSMTP, nothing: "\r\n"},
-	{name: "smtplib", needs: "python3", debian: "python3", send: sendSmtplib, nothing: "\r\n"},
-	{name: "swaks", needs: "swaks", debian: "swaks", send: sendSwaks, nothing: "\r\n"},
-	{name: "curl", needs: "curl", debian: "curl", send: sendCurl},
-	{name: "msmtp", needs: "msmtp", debian: "msmtp", send: sendMsmtp},
+	{name: "smtplib", needs: "python3", send: sendSmtplib, nothing: "\r\n"},
+	{name: "swaks", needs: "swaks", send: sendSwaks, nothing: "\r\n"},
+	{name: "curl", needs: "curl", send: sendCurl},
+	{name: "msmtp", needs: "msmtp", send: sendMsmtp},
 }
 
 // How the connection is secured.
@@ -64,14 +63,15 @@ type order struct {
 	letter letter
 	text   string // the letter's, with a word of its own
 	to     string
-	ehlo   string // how the client calls itself
-	ca     string // the file of the authority to trust
-	dir    string // to write files in
+
+	password string
+	ehlo     string // how the client calls itself
+	ca       string // the file of the authority to trust
+	dir      string // to write files in
 }
 
-const (
-	sender, user, password = "ana@aurora.test", "ana", "ana"
-)
+// Who sends. Everybody's password is their name.
+const sender, user = "ana@aurora.test", "ana"
 
 // file writes what a program reads.
 func (o order) file(name, content string) (string, error) {
@@ -108,7 +108,7 @@ func sendSmtplib(ctx context.Context, o order) (string, error) {
 	}
 	arg, err := json.Marshal(map[string]any{
 		"host": o.way.host, "port": o.way.port, "security": o.way.security, "mechanism": o.way.mechanism, "ca": o.ca,
-		"user": user, "password": password, "ehlo": o.ehlo, "from": sender, "to": o.to, "file": file, "options": options,
+		"user": user, "password": o.password, "ehlo": o.ehlo, "from": sender, "to": o.to, "file": file, "options": options,
 	})
 	if err != nil {
 		return "", err
@@ -133,7 +133,7 @@ func sendCurl(ctx context.Context, o order) (string, error) {
 		scheme = "smtps"
 	}
 	if o.way.mechanism != "" {
-		args = append(args, "--user", user+":"+password, "--login-options", "AUTH="+o.way.mechanism)
+		args = append(args, "--user", user+":"+o.password, "--login-options", "AUTH="+o.way.mechanism)
 	}
 	return runProgram(ctx, o, "", append(args, scheme+"://"+o.way.host+":"+o.way.port+"/"+o.ehlo)...)
 }
@@ -153,7 +153,7 @@ func sendMsmtp(ctx context.Context, o order) (string, error) {
 	config, err := o.file("msmtprc", strings.Join([]string{
 		"account default", "host " + o.way.host, "port " + o.way.port, "domain " + o.ehlo, "from " + sender,
 		"tls " + tlsWord, "tls_starttls " + startWord, "tls_trust_file " + o.ca,
-		"auth " + auth, "user " + user, "password " + password,
+		"auth " + auth, "user " + user, "password " + o.password,
 		"set_date_header off", "set_from_header off", "set_msgid_header off", "",
 	}, "\n"))
 	if err != nil {
@@ -189,33 +189,23 @@ func sendSwaks(ctx context.Context, o order) (string, error) {
 			"--tls-verify", "--tls-ca-path", o.ca)
 	}
 	if o.way.mechanism != "" {
-		args = append(args, "--auth", o.way.mechanism, "--auth-user", user, "--auth-password", password)
+		args = append(args, "--auth", o.way.mechanism, "--auth-user", user, "--auth-password", o.password)
 	}
 	return runProgram(ctx, o, "", args...)
 }
 
 func sendGoSMTP(_ context.Context, o order) (string, error) {
-	ca, err := os.ReadFile(o.ca)
-	if err != nil {
-		return "", err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	dial := map[string]func(addr string, config *tls.Config) (*smtp.Client, error){
-		inClear:  func(addr string, _ *tls.Config) (*smtp.Client, error) { return smtp.Dial(addr) },
-		startTLS: smtp.DialStartTLS,
-		implicit: smtp.DialTLS,
-	}[o.way.security]
-	c, err := dial(o.way.host+":"+o.way.port, &tls.Config{RootCAs: roots})
+	c, err := dialGoSMTP(o)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
+	c.CommandTimeout, c.SubmissionTimeout = patience, patience
 	if err := c.Hello(o.ehlo); err != nil {
 		return "", err
 	}
 	if o.way.mechanism != "" {
-		mechanism, err := goMechanism(o.way.mechanism)
+		mechanism, err := goMechanism(o.way.mechanism, o.password)
 		if err != nil {
 			return "", err
 		}
@@ -237,4 +227,21 @@ func sendGoSMTP(_ context.Context, o order) (string, error) {
 		return "", err
 	}
 	return "", errors.Join(w.Close(), c.Quit())
+}
+
+func dialGoSMTP(o order) (*smtp.Client, error) {
+	ca, err := os.ReadFile(o.ca)
+	if err != nil {
+		return nil, err
+	}
+	trust := &tls.Config{RootCAs: x509.NewCertPool()}
+	trust.RootCAs.AppendCertsFromPEM(ca)
+	addr := o.way.host + ":" + o.way.port
+	switch o.way.security {
+	case startTLS:
+		return smtp.DialStartTLS(addr, trust)
+	case implicit:
+		return smtp.DialTLS(addr, trust)
+	}
+	return smtp.Dial(addr)
 }

@@ -11,10 +11,10 @@ import (
 type letter struct {
 	name string
 	text string // with CRLF line ends; %ID% stands for a word of each copy's own
-	// to is the recipient and person whose mailbox that is; "" means Bruno.
-	to, person string
-	eightBit   bool // octets above 127 in the text
-	utf8       bool // addresses or header fields that need SMTPUTF8 (RFC 6531)
+	// to is the recipient, one whose mail Bruno gets; "" means himself.
+	to       string
+	eightBit bool // octets above 127 in the text
+	utf8     bool // addresses or header fields that need SMTPUTF8 (RFC 6531)
 	// lacks are the fields that submission adds in front of the text (RFC 6409 §8).
 	lacks []string
 	// bare says that the text does not begin with a header field: every hop's
@@ -48,9 +48,13 @@ var dotLetter = letter{name: "dots", text: head + "\r\n.\r\n..\r\n...\r\n\r\n.\r
 var latinLetter = letter{name: "ISO-8859-1", eightBit: true,
 	text: mime("iso-8859-1") + "ol\xe1, cora\xe7\xe3o; every octet:\r\n" + octets(0xa0, 0xff) + "\r\n" + octets(0x80, 0x9f) + "\r\n"}
 
+var utf8Letter = letter{name: "SMTPUTF8", eightBit: true, utf8: true, to: "joão@boreal.test",
+	text: strings.NewReplacer("Bruno <bruno@", "João <joão@", "Subject: ", "Subject: Olá, João: ").Replace(mime("utf-8")) + "olá\r\n"}
+
 // letters are sent by every client through submission.
 var letters = []letter{
 	plainLetter, dotLetter, latinLetter,
+	utf8Letter,
 	{name: "UTF-8", eightBit: true, text: mime("utf-8") + "olá, coração — 日本語 🕊\r\n.ação\r\n"},
 	{name: "20 MB", text: head + "\r\n" + base64Lines(20_000_000)},
 	{name: "long lines", text: head + "\r\n" + strings.Repeat("x", 998) + "\r\n" + strings.Repeat(".", 998) + "\r\n" +

@@ -21,16 +21,16 @@ import (
 // goMechanism is what go-smtp authenticates with. go-sasl has PLAIN and LOGIN of
 // its own; the others are written out here, because go-smtp takes any, and in
 // them the server has more to say.
-func goMechanism(name string) (sasl.Client, error) {
+func goMechanism(name, password string) (sasl.Client, error) {
 	switch name {
 	case "PLAIN":
 		return sasl.NewPlainClient("", user, password), nil
 	case "LOGIN":
 		return sasl.NewLoginClient(user, password), nil
 	case "CRAM-MD5":
-		return cramMD5{}, nil
+		return cramMD5{password}, nil
 	case "SCRAM-SHA-256":
-		return &scram{bare: "n=" + user + ",r=" + rand.Text()}, nil
+		return &scram{password: password, bare: "n=" + user + ",r=" + rand.Text()}, nil
 	}
 	return nil, fmt.Errorf("no client for %s", name)
 }
@@ -42,16 +42,17 @@ func mac(new func() hash.Hash, key []byte, text string) []byte {
 }
 
 // cramMD5 is the client of RFC 2195.
-type cramMD5 struct{}
+type cramMD5 struct{ password string }
 
 func (cramMD5) Start() (string, []byte, error) { return "CRAM-MD5", nil, nil }
 
-func (cramMD5) Next(challenge []byte) ([]byte, error) {
-	return []byte(user + " " + hex.EncodeToString(mac(md5.New, []byte(password), string(challenge)))), nil
+func (c cramMD5) Next(challenge []byte) ([]byte, error) {
+	return []byte(user + " " + hex.EncodeToString(mac(md5.New, []byte(c.password), string(challenge)))), nil
 }
 
 // scram is the client of SCRAM-SHA-256 (RFC 5802 §5, RFC 7677).
 type scram struct {
+	password  string
 	bare      string // client-first-message-bare
 	signature string // what proves that the server knows the password too
 	proved    bool
@@ -82,7 +83,7 @@ func (s *scram) final(serverFirst string) ([]byte, error) {
 	if err := errors.Join(saltErr, roundsErr); err != nil || rounds < 4096 || !strings.HasPrefix(said["r"], mine) || said["r"] == mine {
 		return nil, fmt.Errorf("challenge %q: %w", serverFirst, errors.Join(err, errors.New("not a server-first-message")))
 	}
-	salted, err := pbkdf2.Key(sha256.New, password, salt, rounds, sha256.Size)
+	salted, err := pbkdf2.Key(sha256.New, s.password, salt, rounds, sha256.Size)
 	if err != nil {
 		return nil, err
 	}
