@@ -93,11 +93,8 @@ func (n *Node) newLMTP() (*smtpd.Server, error) {
 
 func (n *Node) newPOP3() *pop3.Server {
 	return pop3.New(pop3.Config{
-		Host: n.env.Host.Name,
-		Login: func(user, password string) (string, bool) {
-			p, ok := n.env.Org.Login(user, password)
-			return p.Name, ok
-		},
+		Host:     n.env.Host.Name,
+		Accounts: n.env.Org,
 		Open: func(ctx context.Context, mailbox string) (pop3.Maildrop, error) {
 			return n.store.Open(ctx, mailbox)
 		},

@@ -195,6 +195,12 @@ func TestFaultsOfOneSite(t *testing.T) {
 		{"person without password", "aurora/org.yaml", "{name: ana, password: ana}", "{name: ana}", []string{
 			"aurora/org.yaml:32: ana has no password",
 		}},
+		{"password that no client may send", "aurora/org.yaml", "{name: ana, password: ana}", "{name: ana, password: \"ana\\u0007\"}", []string{
+			"aurora/org.yaml:32: ana cannot log in: the name or the password is too long, or has characters that no login has (RFC 4013)",
+		}},
+		{"name that every login spells otherwise", "aurora/org.yaml", "{name: ana, password: ana}", "{name: an\u00aa, password: ana}", []string{
+			"aurora/org.yaml:32: an\u00aa cannot log in: the name or the password is too long, or has characters that no login has (RFC 4013)",
+		}},
 		{"person twice", "aurora/org.yaml", "{name: ana,", "{name: alice,", []string{
 			"aurora/org.yaml:33: \"alice\" is given twice; first on line 32",
 		}},

@@ -314,18 +314,3 @@ func (o *Org) Person(local string) (Person, bool) {
 	}
 	return o.People[i], true
 }
-
-// Login returns the person who logs in as user, which is the bare name or the
-// full address, if the password is theirs.
-func (o *Org) Login(user, password string) (Person, bool) {
-	local, domain, full := strings.Cut(user, "@")
-	if full && !o.Local(domain) {
-		return Person{}, false
-	}
-	name := mailaddr.Fold(local)
-	i := slices.IndexFunc(o.People, func(p Person) bool { return p.Name == name })
-	if i < 0 || !equalSecret(o.People[i].Password, password) {
-		return Person{}, false
-	}
-	return o.People[i], true
-}

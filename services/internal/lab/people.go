@@ -13,6 +13,7 @@ import (
 var (
 	textLocal      = text.New("%q is not a local part in lower case", "%q não é uma parte local em minúsculas")
 	textPassword   = text.New("%s has no password", "%s não tem senha")
+	textLogin      = text.New("%s cannot log in: the name or the password is too long, or has characters that no login has (RFC 4013)", "%s não pode autenticar-se: o nome ou a senha é longo demais ou tem caracteres que nenhum login tem (RFC 4013)")
 	textNobody     = text.New("the alias %s is for %s, who is not among the people", "o alias %s é para %s, que não está entre as pessoas")
 	textPersonToo  = text.New("%s is a person and cannot be an alias", "%s é uma pessoa e não pode ser um alias")
 	textNoPeople   = text.New("mail for %s needs people", "o correio de %s precisa de pessoas")
@@ -86,6 +87,8 @@ func (r *report) checkPeople(s *site) {
 			r.add(s.file(), s.doc.line("people", i, "name"), textLocal, p.Name)
 		case p.Password == "":
 			r.add(s.file(), s.doc.line("people", i), textPassword, p.Name)
+		case !canLogIn(p):
+			r.add(s.file(), s.doc.line("people", i), textLogin, p.Name)
 		}
 		r.within(s, p.Quota, quotaLow, quotaHigh, "people", i, "quota")
 	}

@@ -2,10 +2,10 @@ package lab
 
 import (
 	"context"
-	"crypto/subtle"
 	"slices"
 	"strings"
 
+	"correio/services/internal/mailaddr"
 	"correio/services/internal/sasl"
 )
 
@@ -16,14 +16,21 @@ func (o *Org) Secret(_ context.Context, user string) (sasl.Secret, error) {
 	if full && !o.Local(domain) {
 		return sasl.Secret{}, sasl.ErrNobody
 	}
-	i := slices.IndexFunc(o.People, func(p Person) bool { return strings.EqualFold(p.Name, local) })
+	name := mailaddr.Fold(local)
+	i := slices.IndexFunc(o.People, func(p Person) bool { return p.Name == name })
 	if i < 0 {
 		return sasl.Secret{}, sasl.ErrNobody
 	}
 	return sasl.Secret{Account: o.People[i].Name, Password: o.People[i].Password}, nil
 }
 
-// equalSecret compares in a time that does not tell where the two differ.
-func equalSecret(want, got string) bool {
-	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(got)) == 1
+// canLogIn reports whether a person's name and password can be proved, by every
+// mechanism: RFC 4013 changes or refuses some characters.
+func canLogIn(p Person) bool {
+	name, err := sasl.Prepare(p.Name)
+	if err != nil || name != p.Name {
+		return false
+	}
+	_, err = sasl.Prepare(p.Password)
+	return err == nil
 }

@@ -28,7 +28,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // The mechanisms, by their registered names.
@@ -86,6 +88,16 @@ type Secret struct {
 type Identity struct {
 	User    string // the name: as it was claimed, or prepared when it was proved
 	Account string // whose it is; "" before it was proved
+}
+
+// String returns the name, fit for a record whatever was claimed.
+func (who Identity) String() string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, who.User[:min(len(who.User), maxString)])
 }
 
 // Server makes exchanges. It may be used by many goroutines.

@@ -130,7 +130,7 @@ func (s *session) judge(ctx context.Context, mechanism string, who sasl.Identity
 		s.recordAuth(event.Accepted, mechanism, who.User)
 		return replyAuthOk
 	}
-	s.recordAuth(event.Refused, mechanism, printable(who.User))
+	s.recordAuth(event.Refused, mechanism, who.String())
 	var e *reply.Error
 	if !errors.As(err, &e) {
 		s.log.Error("backend failed", "conn", s.peer.Conn, "op", "auth", "err", err)

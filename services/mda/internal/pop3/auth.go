@@ -3,8 +3,11 @@ package pop3
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
+	"correio/services/internal/sasl"
 	"correio/services/mda/internal/store"
 )
 
@@ -25,12 +28,99 @@ func (s *session) pass(ctx context.Context, c command) error {
 		return nil
 	}
 	s.name = ""
-	mailbox, ok := s.cfg.Login(name, c.rest)
-	s.rec.auth(name, ok)
-	s.cfg.Metrics.login(ok)
-	if !ok {
-		return s.refuseLogin(ctx)
+	who, err := sasl.Verify(ctx, s.cfg.Accounts, name, c.rest)
+	return s.login(ctx, "USER", who, err)
+}
+
+// auth is AUTH (RFC 5034 §4). Cancelling it and sending garbage are mistakes
+// like others; only a wrong proof is answered late.
+func (s *session) auth(ctx context.Context, c command) error {
+	mechanism := strings.ToUpper(c.args[0])
+	s.name = ""
+	if !slices.Contains(mechanisms, mechanism) {
+		return s.bad("unknown authentication mechanism")
 	}
+	initial := ""
+	if len(c.args) > 1 {
+		initial = c.args[1]
+	}
+	x := s.sasl.Begin(mechanism, s.cfg.Accounts)
+	outcome, err := s.exchange(ctx, x, initial)
+	switch {
+	case err != nil:
+		return err
+	case errors.Is(outcome, errCancelled):
+		return s.bad("authentication cancelled")
+	case errors.Is(outcome, errTooLong):
+		return s.bad("line is longer than %d octets", maxAuthLine)
+	case errors.Is(outcome, sasl.ErrBase64):
+		return s.bad("that is not base64")
+	case errors.Is(outcome, sasl.ErrMalformed):
+		return s.bad("authentication response is malformed")
+	case errors.Is(outcome, sasl.ErrInitial):
+		return s.bad("this mechanism has no initial response, the server speaks first")
+	}
+	return s.login(ctx, mechanism, x.Who(), outcome)
+}
+
+// mechanisms are what AUTH offers. LOGIN is not among them: USER and PASS are
+// the same, and older.
+var mechanisms = []string{sasl.Plain, sasl.CRAMMD5, sasl.SCRAMSHA256}
+
+var errCancelled = errors.New("cancelled by the client")
+
+// exchange runs challenges and responses to their end and says what came of
+// it, nil for success; err is what ends the session with it.
+func (s *session) exchange(ctx context.Context, x *sasl.Exchange, initial string) (outcome, err error) {
+	response, outcome := sasl.DecodeInitial(initial)
+	for outcome == nil {
+		challenge, done, fault := x.Next(ctx, response)
+		if done || fault != nil {
+			return fault, nil
+		}
+		s.challenge(challenge)
+		line, err := s.next(ctx, maxAuthLine)
+		switch {
+		case errors.Is(err, errTooLong):
+			s.rec.in("(line too long)")
+			return err, nil
+		case err != nil:
+			return nil, err
+		}
+		s.rec.in(masked)
+		if string(line) == "*" {
+			return errCancelled, nil // RFC 5034 §4
+		}
+		response, outcome = sasl.Decode(string(line))
+	}
+	return outcome, nil
+}
+
+// challenge asks the client. With a challenge and its response anybody could
+// try passwords: neither is recorded.
+func (s *session) challenge(text []byte) {
+	s.line("+ " + sasl.Encode(text))
+	if len(text) > 0 {
+		s.rec.out("+ " + masked)
+	} else {
+		s.rec.out("+ ")
+	}
+}
+
+// login enters TRANSACTION with the mailbox of who has proved who they are
+// locked, or refuses. A fault that is no refusal is ours.
+func (s *session) login(ctx context.Context, mechanism string, who sasl.Identity, fault error) error {
+	s.rec.auth(who, mechanism, s.tls, fault == nil)
+	s.cfg.Metrics.login(fault == nil)
+	switch {
+	case errors.Is(fault, sasl.ErrRefused):
+		return s.refuseLogin(ctx)
+	case fault != nil:
+		s.cfg.Log.Error("login cannot be checked", "conn", s.rec.name, "error", fault.Error())
+		s.fail("SYS/TEMP", "login cannot be checked, try again later")
+		return nil
+	}
+	mailbox := who.Account
 	drop, err := s.cfg.Open(ctx, mailbox)
 	switch {
 	case errors.Is(err, store.ErrLocked):

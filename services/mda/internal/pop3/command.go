@@ -75,6 +75,7 @@ const anyArgs = 1 << 20
 var rules = map[string]rule{
 	"USER": {authorization, 1, 1, (*session).user},
 	"PASS": {authorization, 0, anyArgs, (*session).pass},
+	"AUTH": {authorization, 1, 2, (*session).auth},
 	"STLS": {authorization, 0, 0, (*session).stls},
 	"UTF8": {authorization, 0, 0, (*session).utf8Mode}, // RFC 6856 §2.1: only there
 	"CAPA": {authorization | transaction, 0, 0, (*session).capa},

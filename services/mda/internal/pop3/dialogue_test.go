@@ -53,6 +53,10 @@ func TestCommandByState(t *testing.T) {
 	}{
 		{"USER ana", [3]string{"+OK now", "+OK now", "-ERR USER comes before login"}},
 		{"PASS ana", [3]string{"-ERR USER comes", "+OK ana has", "-ERR PASS comes before login"}},
+		{"AUTH PLAIN AGFuYQBhbmE=", [3]string{"+OK ana has", "+OK ana has", "-ERR AUTH comes before login"}},
+		{"AUTH PLAIN AGFuYQB4", [3]string{"-ERR [AUTH] wrong", "-ERR [AUTH] wrong", "-ERR AUTH comes before login"}},
+		{"AUTH", [3]string{"-ERR AUTH has", "-ERR AUTH has", "-ERR AUTH comes before login"}},
+		{"AUTH X", [3]string{"-ERR unknown auth", "-ERR unknown auth", "-ERR AUTH comes before login"}},
 		{"STLS x", [3]string{"-ERR STLS has", "-ERR STLS has", "-ERR STLS comes"}},
 		{"UTF8", [3]string{"+OK UTF-8", "+OK UTF-8", "-ERR UTF8 comes before login"}},
 		{"UTF8 x", [3]string{"-ERR UTF8 has", "-ERR UTF8 has", "-ERR UTF8 comes before login"}},

@@ -19,6 +19,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/labtest"
+	"correio/services/internal/sasl"
 	"correio/services/mda/internal/dialogue"
 	"correio/services/mda/internal/pop3"
 	"correio/services/mda/internal/store"
@@ -46,14 +47,14 @@ func newServer(t testing.TB, change func(*pop3.Config)) *server {
 	s := &server{t: t, events: event.NewLog("mda.aurora.test", 0), stack: labtest.NewStack(t)}
 	s.store = openStore(t, t.TempDir())
 	s.cfg = pop3.Config{
-		Host:   "mda.aurora.test",
-		Login:  login,
-		Open:   func(ctx context.Context, name string) (pop3.Maildrop, error) { return s.store.Open(ctx, name) },
-		NameOf: func(netip.Addr) string { return "pc.aurora.test" },
-		TLS:    &tls.Config{Certificates: []tls.Certificate{*s.stack.Certificate("mda.aurora.test")}},
-		Events: s.events,
-		Log:    slog.New(slog.DiscardHandler),
-		Limits: pop3.Limits{AuthDelay: time.Millisecond},
+		Host:     "mda.aurora.test",
+		Accounts: accounts{},
+		Open:     func(ctx context.Context, name string) (pop3.Maildrop, error) { return s.store.Open(ctx, name) },
+		NameOf:   func(netip.Addr) string { return "pc.aurora.test" },
+		TLS:      &tls.Config{Certificates: []tls.Certificate{*s.stack.Certificate("mda.aurora.test")}},
+		Events:   s.events,
+		Log:      slog.New(slog.DiscardHandler),
+		Limits:   pop3.Limits{AuthDelay: time.Millisecond},
 	}
 	if change != nil {
 		change(&s.cfg)
@@ -76,14 +77,21 @@ func openStore(t testing.TB, dir string) *store.Store {
 	return st
 }
 
-// login knows ana and joão, whose passwords are their names, and alice, whose
+// accounts know ana and joão, whose passwords are their names, and alice, whose
 // has spaces.
-func login(user, password string) (string, bool) {
+type accounts struct{}
+
+// Secret implements sasl.Credentials.
+func (accounts) Secret(_ context.Context, user string) (sasl.Secret, error) {
 	name, domain, full := strings.Cut(strings.ToLower(user), "@")
-	if full && domain != "aurora.test" {
-		return "", false
+	password, ok := map[string]string{"ana": "ana", "joão": "joão", "alice": "two words "}[name]
+	switch {
+	case name == "erro":
+		return sasl.Secret{}, errors.New("the directory is down")
+	case !ok, full && domain != "aurora.test":
+		return sasl.Secret{}, sasl.ErrNobody
 	}
-	return name, (name == "ana" || name == "joão") && password == name || name == "alice" && password == "two words "
+	return sasl.Secret{Account: name, Password: password}, nil
 }
 
 func (s *server) run() {

@@ -6,8 +6,11 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"correio/services/internal/event"
+	"correio/services/internal/sasl"
 	"correio/services/mda/internal/pop3"
 	"correio/services/mda/internal/store"
 )
@@ -23,6 +26,21 @@ func TestRow6LongAndEndlessLines(t *testing.T) {
 	c.want("NOOP", "-ERR NOOP comes after...")
 	endless := strings.NewReader(strings.Repeat("x", 1<<20))
 	_, _ = io.Copy(c.Conn, endless) // fails when the server hangs up
+	if got := c.line(); got != "-ERR line has no end" {
+		t.Errorf("endless line: %q", got)
+	}
+}
+
+// The same in the middle of AUTH, where a line may be longer.
+func TestRow6EndlessLineInAUTH(t *testing.T) {
+	t.Parallel()
+	c := newServer(t, nil).dial().greeting()
+	c.want("AUTH PLAIN", "+ ")
+	c.want(strings.Repeat("A", 12284), "-ERR authentication response is malformed")
+	c.want("AUTH PLAIN", "+ ")
+	c.want(strings.Repeat("A", 12288), "-ERR line is longer than 12288 octets")
+	c.want("AUTH PLAIN", "+ ")
+	_, _ = io.Copy(c.Conn, strings.NewReader(strings.Repeat("A", 1<<20))) // fails when the server hangs up
 	if got := c.line(); got != "-ERR line has no end" {
 		t.Errorf("endless line: %q", got)
 	}
@@ -60,9 +78,11 @@ func TestTooManyWrongPasswordsEndTheSession(t *testing.T) {
 func TestRow12AbortedLogins(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
-	for i := range 200 {
+	half := []string{"USER ana\r\n", "USER ana\r\nPASS", "STLS\r\n\x16\x03", "AUTH PLAIN\r\n!!!\r\n", "AUTH PLAIN\r\nAGFuYQ", "AUTH PLAIN\r\n",
+		"AUTH CRAM-MD5\r\n", "AUTH CRAM-MD5\r\n\x00\xff\r\n", "AUTH SCRAM-SHA-256 biwsbj1hbmEscj14\r\n", "AUTH SCRAM-SHA-256\r\n====\r\n"}
+	for i := range 1000 {
 		c := s.dial().greeting()
-		c.send([]string{"AUTH PLAIN\r\n!!!\r\n", "USER ana\r\n", "USER ana\r\nPASS", "STLS\r\n\x16\x03"}[i%4])
+		c.send(half[i%len(half)])
 		c.Close()
 	}
 	s.dial().login()
@@ -79,10 +99,22 @@ func TestRow13HostileNames(t *testing.T) {
 		if strings.HasPrefix(second, "+OK") {
 			t.Errorf("%q logged in: %q, %q", name, first, second)
 		}
+		for _, user := range []string{name, "ana\x00b", "", strings.Repeat("x", 300)} {
+			if answer := c.ask("AUTH PLAIN " + sasl.Encode([]byte("\x00"+user+"\x00ana"))); !strings.HasPrefix(answer, "-ERR") {
+				if answer = c.ask("*"); !strings.HasPrefix(answer, "-ERR") {
+					t.Errorf("%q logged in: %q", user, answer)
+				}
+			}
+		}
 	}
 	for _, r := range s.records(event.KindLine) {
 		if strings.Contains(r.Text, "PASS ana") {
 			t.Errorf("password in event %+v", r)
+		}
+	}
+	for _, r := range s.records(event.KindAuth) {
+		if user := r.Meta.Get(event.User); strings.ContainsFunc(user, unicode.IsControl) || !utf8.ValidString(user) {
+			t.Errorf("user %q in event %+v", user, r)
 		}
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/sasl"
 	"correio/services/mda/internal/store"
 )
 
@@ -66,7 +68,7 @@ func (r *recorder) command(line []byte) {
 	for _, verb := range secrets {
 		if len(trimmed) > len(verb) && strings.EqualFold(trimmed[:len(verb)], verb) {
 			r.stray = r.stray || verb != "PASS"
-			r.in(verb + " ****")
+			r.in(verb + " " + shownArgument(verb, trimmed))
 			return
 		}
 	}
@@ -74,18 +76,38 @@ func (r *recorder) command(line []byte) {
 	if _, known := rules[strings.ToUpper(verb)]; known {
 		r.stray = false
 	} else if r.stray {
-		text = "****"
+		text = masked
 	}
 	r.in(text)
 }
 
-func (r *recorder) auth(user string, ok bool) {
+// masked stands for a secret.
+const masked = "****"
+
+// shownArgument is what is shown behind a verb with secrets: the mechanism of
+// AUTH, if it is one.
+func shownArgument(verb, line string) string {
+	words := strings.Fields(line)
+	if verb != "AUTH" || len(words) < 2 || !slices.Contains(mechanisms, strings.ToUpper(words[1])) {
+		return masked
+	}
+	if len(words) == 2 {
+		return strings.ToUpper(words[1])
+	}
+	return strings.ToUpper(words[1]) + " " + masked
+}
+
+func (r *recorder) auth(who sasl.Identity, mechanism string, secure, ok bool) {
 	text := event.Refused
 	if ok {
 		text = event.Accepted
 	}
+	note := ""
+	if !secure {
+		note = "without TLS"
+	}
 	r.log.Append(event.Record{Conn: r.name, Kind: event.KindAuth, Text: text,
-		Meta: event.M(event.User, user, event.Mechanism, "USER")})
+		Meta: event.M(event.User, who.String(), event.Mechanism, mechanism, event.Note, note)})
 }
 
 func (r *recorder) tlsEstablished(state tls.ConnectionState) {

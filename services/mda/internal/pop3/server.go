@@ -1,6 +1,6 @@
 // Package pop3 is the POP3 server of the MDA: RFC 1939 with the extensions of
 // RFC 2449 (CAPA, response codes, pipelining), RFC 2595 (STLS), RFC 3206 (AUTH
-// and SYS/TEMP codes) and RFC 6856 (UTF8).
+// and SYS/TEMP codes), RFC 5034 (AUTH) and RFC 6856 (UTF8).
 //
 // # Flow
 //
@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/sasl"
 	"correio/services/mda/internal/store"
 )
 
@@ -50,8 +51,8 @@ type Maildrop interface {
 // Config is what a Server is made of.
 type Config struct {
 	Host string // our own name, for the greeting
-	// Login returns the mailbox of whoever logs in so, or false.
-	Login func(user, password string) (mailbox string, ok bool)
+	// Accounts know who may log in; each account is a mailbox of that name.
+	Accounts sasl.Credentials
 	// Open locks a mailbox, or returns store.ErrLocked.
 	Open func(ctx context.Context, mailbox string) (Maildrop, error)
 	// NameOf returns the name of a client's host, "" when unknown; it may be nil.
@@ -69,8 +70,8 @@ type Limits struct {
 	Idle      time.Duration // waiting for a command; default 10 min, the least of RFC 1939 §3
 	Write     time.Duration // for the client to take one buffer; default 1 min
 	Handshake time.Duration // for TLS; default 30 s
-	AuthDelay time.Duration // before a failed PASS is answered; default 1 s
-	AuthTries int           // failed PASS after which we hang up; default 5
+	AuthDelay time.Duration // before a failed login is answered; default 1 s
+	AuthTries int           // failed logins after which we hang up; default 5
 	BadLines  int           // unknown or malformed lines in a row, likewise; default 20
 }
 
@@ -96,13 +97,14 @@ func (l Limits) defaults() Limits {
 // Server speaks POP3 with any number of clients.
 type Server struct {
 	cfg     Config
+	sasl    *sasl.Server
 	buffers sync.Pool // of *[]byte, the writers' buffers while there is something to write
 }
 
 // New makes a server.
 func New(cfg Config) *Server {
 	cfg.Limits = cfg.Limits.defaults()
-	return &Server{cfg: cfg, buffers: sync.Pool{New: func() any {
+	return &Server{cfg: cfg, sasl: sasl.NewServer(cfg.Host), buffers: sync.Pool{New: func() any {
 		b := make([]byte, 0, flushSize)
 		return &b
 	}}}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"correio/services/mda/internal/store"
@@ -24,7 +25,7 @@ type session struct {
 	utf8  bool // the client has said UTF8
 
 	name     string // from USER; "" when PASS is not expected
-	failures int    // of PASS
+	failures int    // of logins
 	badLines int    // in a row
 
 	mailbox string   // whose, in TRANSACTION
@@ -65,7 +66,7 @@ func (s *session) run(ctx context.Context, implicit bool) error {
 	}
 	s.ok("%s POP3 server ready", s.cfg.Host)
 	for {
-		line, err := s.next(ctx)
+		line, err := s.next(ctx, maxLine)
 		if err == nil {
 			err = s.command(ctx, line)
 		} else if errors.Is(err, errTooLong) {
@@ -78,8 +79,9 @@ func (s *session) run(ctx context.Context, implicit bool) error {
 	}
 }
 
-// next returns the next line; replies are sent before it waits for one.
-func (s *session) next(ctx context.Context) ([]byte, error) {
+// next returns the next line, of at most limit octets; replies are sent before
+// it waits for one.
+func (s *session) next(ctx context.Context, limit int) ([]byte, error) {
 	if !s.lineWaiting() {
 		if err := s.flush(); err != nil {
 			return nil, err
@@ -90,7 +92,7 @@ func (s *session) next(ctx context.Context) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, s.shutdown()
 	}
-	line, err := s.readLine()
+	line, err := s.readLine(limit)
 	switch {
 	case errors.Is(err, errIdle) && ctx.Err() != nil:
 		return nil, s.shutdown()
@@ -194,6 +196,7 @@ func (s *session) capa(context.Context, command) error {
 	if s.cfg.TLS != nil && !s.tls && s.state == authorization {
 		list = append(list, "STLS")
 	}
+	list = append(list, "SASL "+strings.Join(mechanisms, " "))
 	for _, c := range append(list, "IMPLEMENTATION Correio", ".") {
 		s.reply(c)
 	}

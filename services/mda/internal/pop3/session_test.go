@@ -212,7 +212,7 @@ func (f *fake) Remove(_ context.Context, uids []uint32) ([]store.Removed, error)
 func fakeServer(t *testing.T, f *fake, change func(*pop3.Config)) (*client, *countingConn, <-chan struct{}) {
 	f.closed = &atomic.Bool{}
 	cfg := pop3.Config{
-		Host: "mda.aurora.test", Login: login, Log: testLog(),
+		Host: "mda.aurora.test", Accounts: accounts{}, Log: testLog(),
 		Open: func(context.Context, string) (pop3.Maildrop, error) { return f, nil },
 	}
 	if change != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,6 +15,9 @@ import (
 const (
 	// RFC 2449 §4: a command line holds at most 255 octets with its CRLF.
 	maxLine = 255
+	// RFC 5034 §4 lets the responses of AUTH be longer. The longest of use, of
+	// PLAIN, has 1,024 octets; this is what RFC 4954 §4 says of SMTP.
+	maxAuthLine = 12288
 	// A line that is longer is read away up to this much, and refused.
 	maxDiscard = 64 << 10
 	readBuffer = 1 << 10
@@ -52,20 +56,40 @@ func (w *wire) lineWaiting() bool {
 	return err == nil && bytes.IndexByte(waiting, '\n') >= 0
 }
 
-// readLine returns the next line without its line end, which is CRLF or, from
-// people who type through nc, LF. The slice is valid until the next read.
-func (w *wire) readLine() ([]byte, error) {
+// readLine returns the next line, of at most limit octets, without its line end,
+// which is CRLF or, from people who type through nc, LF. The slice is valid
+// until the next read.
+func (w *wire) readLine(limit int) ([]byte, error) {
 	line, err := w.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		return nil, w.discardLine()
+		if limit <= readBuffer {
+			return nil, w.discardLine()
+		}
+		line, err = w.longLine(slices.Clone(line), limit)
 	}
 	if err != nil {
 		return nil, readError(err)
 	}
-	if len(line) > maxLine {
+	if len(line) > limit {
 		return nil, errTooLong
 	}
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
+}
+
+// longLine goes on with a line that does not fit into the buffer.
+func (w *wire) longLine(line []byte, limit int) ([]byte, error) {
+	for {
+		part, err := w.r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		case len(line) > limit:
+			return nil, w.discardLine()
+		}
+	}
 }
 
 // discardLine reads the rest of a line away and returns errTooLong.
@@ -85,6 +109,8 @@ func (w *wire) discardLine() error {
 
 func readError(err error) error {
 	switch {
+	case errors.Is(err, errTooLong), errors.Is(err, errEndless), errors.Is(err, errIdle), errors.Is(err, errClientGone):
+		return err // it is ours already
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errIdle
 	case errors.Is(err, io.EOF):
