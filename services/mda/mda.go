@@ -69,7 +69,8 @@ func New(env *node.Env) (*Node, error) {
 }
 
 // lmtpErrors is how many refusals in a row an MTA may hear: it asks for
-// mailboxes that do not exist on behalf of all its clients.
+// mailboxes that do not exist on behalf of all its clients. For the same reason
+// it may give any number of commands.
 const lmtpErrors = 10_000
 
 func (n *Node) newLMTP() (*smtpd.Server, error) {
@@ -82,8 +83,11 @@ func (n *Node) newLMTP() (*smtpd.Server, error) {
 			Events: n.env.Events, Log: n.env.Log, Metrics: lmtp.NewMetrics(n.env.Metrics),
 		},
 		SMTPUTF8: !n.env.Org.SMTP.ASCIIOnly,
+		Chunking: n.env.Org.SMTP.Chunking, BinaryMIME: n.env.Org.SMTP.BinaryMIME,
+		LineEnds: smtpd.LineEnds(n.env.Org.SMTP.Bare()), // the same on every hop: row 2 of behaviour §6
 		Limits: smtpd.Limits{
-			MessageSize: lmtp.MaxMessage(n.env.Org), Recipients: limits.Recipients, Errors: lmtpErrors,
+			MessageSize: lmtp.MaxMessage(n.env.Org), Header: lmtp.MaxHeader(n.env.Org),
+			Recipients: limits.Recipients, Errors: lmtpErrors, Commands: -1,
 			Connections: limits.Connections, PerClient: limits.PerClient,
 		},
 		Events: n.env.Events,

@@ -35,6 +35,7 @@ type Node struct {
 	queue     *queue.Queue
 	metrics   *metrics.Metrics
 	doors     []door
+	guard     *smtpd.Guard // one for all ports
 	disk      disk
 	grey      *policy.Greylist // one for all ports
 	ready     atomic.Bool
@@ -60,6 +61,7 @@ type tuning struct {
 
 func newNode(env *node.Env, tune tuning) (*Node, error) {
 	n := &Node{env: env, policy: schedule.Default(), disk: disk{dir: env.State}, grey: policy.NewGreylist(env.Speed)}
+	n.guard = smtpd.NewGuard(n.limits())
 	var err error
 	if n.metrics, err = metrics.New(env.Metrics); err != nil {
 		return nil, fmt.Errorf("mta metrics: %w", err)
@@ -113,17 +115,16 @@ func (n *Node) makeDoors() ([]door, error) {
 }
 
 func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config {
-	limits := n.env.Org.Limits.Defaults()
 	cfg := smtpd.Config{
 		Hostname: n.env.Host.Name,
 		Greeting: greeting,
 		Proto:    proto,
-		Limits: smtpd.Limits{
-			MessageSize: limits.MessageSize, Recipients: limits.Recipients,
-			Connections: limits.Connections, PerClient: limits.PerClient,
-		},
-		Events: n.env.Events,
-		Log:    n.env.Log,
+		Chunking: n.env.Org.SMTP.Chunking, BinaryMIME: n.env.Org.SMTP.BinaryMIME,
+		LineEnds: smtpd.LineEnds(n.env.Org.SMTP.Bare()),
+		Limits:   n.limits(),
+		Guard:    n.guard,
+		Events:   n.env.Events,
+		Log:      n.env.Log,
 	}
 	if n.env.Cert != nil {
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{*n.env.Cert}, MinVersion: tls.VersionTLS12}
@@ -145,6 +146,16 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 		Log:      n.env.Log,
 	})
 	return cfg
+}
+
+// limits are what org.yaml says.
+func (n *Node) limits() smtpd.Limits {
+	l := n.env.Org.Limits.Defaults()
+	return smtpd.Limits{
+		CommandLine: l.Line, MessageSize: l.MessageSize, Header: l.Header, Recipients: l.Recipients,
+		Errors: l.Errors, AuthFailures: l.AuthFailures, Commands: l.Commands, Idle: time.Duration(l.Idle),
+		Connections: l.Connections, PerClient: l.PerClient,
+	}
 }
 
 // firstWait is how long after the first attempt the second one comes.

@@ -37,8 +37,9 @@ type Config struct {
 	// Chunking announces BDAT, BinaryMIME messages that are no text; the second
 	// needs the first (RFC 3030).
 	Chunking, BinaryMIME bool
-	// Bare is what is done about a CR or LF that is not part of CRLF.
-	Bare wire.Bare
+	// LineEnds is what is done about a CR or LF that is not part of CRLF; "" means
+	// RefuseBare.
+	LineEnds LineEnds
 	// DSN announces RFC 3461: the backend honours RET, ENVID, NOTIFY, ORCPT.
 	DSN bool
 
@@ -47,6 +48,20 @@ type Config struct {
 	Guard  *Guard
 	Events *event.Log   // nil: nothing is recorded
 	Log    *slog.Logger // nil: nothing is logged
+}
+
+// LineEnds says what becomes of a CR or LF in a message that is not part of CRLF.
+type LineEnds string
+
+// The choices (behaviour §4).
+const (
+	RefuseBare    LineEnds = "refuse"    // 500 5.5.2, behind the end of the message
+	NormaliseBare LineEnds = "normalise" // it becomes CRLF; only CRLF.CRLF ends a message
+	TrustBare     LineEnds = "trust"     // LF.LF and its like end one: the hole of CVE-2023-51764
+)
+
+var bareOf = map[LineEnds]wire.Bare{
+	RefuseBare: wire.RefuseBare, NormaliseBare: wire.NormaliseBare, TrustBare: wire.TrustBare,
 }
 
 // Limits bound what a peer can use up. Zero values mean the default.
@@ -88,7 +103,7 @@ func (l *Limits) pace() wire.Pace {
 // rules are what the message of a transaction has to keep to.
 func (s *session) rules() wire.Rules {
 	return wire.Rules{
-		Pace: s.limits().pace(), Header: s.limits().Header, Bare: s.srv.cfg.Bare,
+		Pace: s.limits().pace(), Header: s.limits().Header, Bare: bareOf[s.srv.cfg.LineEnds],
 		LF: s.lf && !s.crlf, Binary: s.t.Params.Body == binaryMIME,
 	}
 }
@@ -124,6 +139,7 @@ func def[T comparable](v *T, d T) {
 
 func (cfg *Config) complete() error {
 	def(&cfg.Proto, SMTP)
+	def(&cfg.LineEnds, RefuseBare)
 	def(&cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.Greeting == "" {
 		cfg.Greeting = "ESMTP Correio"
@@ -168,6 +184,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.RequireAuth && len(cfg.AuthMechanisms) == 0 {
 		faults = append(faults, errors.New("authentication is required, but no mechanism given"))
+	}
+	if _, ok := bareOf[cfg.LineEnds]; !ok {
+		faults = append(faults, fmt.Errorf("unknown choice %q of line ends", cfg.LineEnds))
 	}
 	if cfg.BinaryMIME && !cfg.Chunking {
 		faults = append(faults, errors.New("BINARYMIME without CHUNKING"))

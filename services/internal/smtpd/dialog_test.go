@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"correio/services/internal/smtpd"
-	"correio/services/internal/smtpd/wire"
 )
 
 // TestDialogs plays testdata/*.dialog. A script is lines of
@@ -125,7 +124,7 @@ func (p *player) option(o string) {
 	case "binary":
 		p.cfg.BinaryMIME = true
 	case "bare":
-		p.cfg.Bare = map[string]wire.Bare{"normalise": wire.NormaliseBare, "trust": wire.TrustBare}[value]
+		p.cfg.LineEnds = smtpd.LineEnds(value)
 	default:
 		p.t.Fatalf("%s: unknown option %q", p.at, o)
 	}

@@ -69,6 +69,9 @@ const traceRoom = 64 << 10
 // must not fail here for that.
 func MaxMessage(org *lab.Org) int64 { return org.Limits.Defaults().MessageSize + traceRoom }
 
+// MaxHeader is the same for its header.
+func MaxHeader(org *lab.Org) int64 { return org.Limits.Defaults().Header + traceRoom }
+
 // quota returns how many octets a person's mailbox may hold.
 func (b *Backend) quota(p lab.Person) int64 {
 	if p.Quota > 0 {
