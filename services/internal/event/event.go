@@ -120,7 +120,7 @@ func (m *Meta) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &object); err != nil {
 		return fmt.Errorf("event meta: %w", err)
 	}
-	*m = (*m)[:0]
+	*m = make(Meta, 0, len(object))
 	for _, key := range orderedKeys(data, object) {
 		*m = append(*m, Attr{key, object[key]})
 	}

@@ -7,13 +7,18 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unsafe"
 )
 
 // DefaultRingBytes bounds the ring of one node.
 const DefaultRingBytes = 4 << 20
 
-// recordOverhead is what a record costs in the ring besides its strings.
-const recordOverhead = 160
+// What a record costs in the ring besides the bytes of its strings, and each of
+// its details.
+const (
+	recordOverhead = int(unsafe.Sizeof(Record{}))
+	attrOverhead   = int(unsafe.Sizeof(Attr{}))
+)
 
 // Log is the bounded ring of a node's records. Its methods may be called from
 // any goroutine; a nil Log takes records and forgets them.
@@ -26,6 +31,8 @@ type Log struct {
 	ring    ring
 	first   uint64 // position of the oldest record, or of the next one when empty
 	bytes   int
+	index   Index // nil unless Attach gave one; its Bytes count too
+	names   names
 	dropped uint64
 	conns   uint64
 	grown   chan struct{} // closed and replaced when a record is appended and somebody waits
@@ -79,13 +86,16 @@ func (l *Log) Append(r Record) {
 func (l *Log) Import(r Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.keep(r)
+	l.keep(l.names.share(r))
 }
 
 // keep adds a record, makes room and wakes who waits. The caller holds mu.
 func (l *Log) keep(r Record) {
-	l.ring.push(r)
-	l.bytes += weight(&r)
+	kept := l.ring.push(r)
+	l.bytes += weight(kept)
+	if l.index != nil {
+		l.index.Add(kept)
+	}
 	l.evict()
 	if l.waiting {
 		close(l.grown)
@@ -96,12 +106,31 @@ func (l *Log) keep(r Record) {
 
 // evict drops the oldest records until the ring fits. The caller holds mu.
 func (l *Log) evict() {
-	for l.bytes > l.maxBytes && l.ring.len > 1 {
-		oldest := l.ring.pop()
-		l.bytes -= weight(&oldest)
+	for l.ring.len > 1 && l.size() > l.maxBytes {
+		oldest := l.ring.at(0)
+		l.bytes -= weight(oldest)
+		if l.index != nil {
+			l.index.Remove(oldest)
+		}
+		l.ring.pop()
 		l.first++
 		l.dropped++
 	}
+}
+
+// size is what the log takes with its index, in bytes. The caller holds mu.
+func (l *Log) size() int {
+	if l.index == nil {
+		return l.bytes
+	}
+	return l.bytes + l.index.Bytes()
+}
+
+// Last returns the position of the newest record, 0 before the first.
+func (l *Log) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first + uint64(l.ring.len) - 1
 }
 
 // Dropped counts the records that left the ring since the node started.
@@ -167,7 +196,7 @@ func (l *Log) Wait(ctx context.Context, seq uint64, limit int) (Batch, error) {
 func weight(r *Record) int {
 	n := recordOverhead + len(r.Conn) + len(r.Queue) + len(r.Message) + len(r.Text)
 	for _, a := range r.Meta {
-		n += 32 + len(a.Value)
+		n += attrOverhead + len(a.Value)
 	}
 	return n
 }

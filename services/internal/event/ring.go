@@ -1,41 +1,57 @@
 package event
 
-// ring is a queue of records in one circular slice, which grows when it is
-// full and is never copied otherwise.
+// chunkLen is how many records are allocated at a time.
+const chunkLen = 64
+
+// ring is a queue of records in chunks. A record stays at its address for as
+// long as it is kept, which an Index relies on, and growing copies none.
 type ring struct {
-	buf  []Record
-	head int // index of the oldest
-	len  int
+	chunks []*chunk // the oldest first
+	head   int      // index of the oldest record in the first chunk
+	len    int
+	spare  *chunk // an emptied one, to be used again
 }
 
-const firstRing = 64
+type chunk [chunkLen]Record
 
-// push adds the newest record.
-func (r *ring) push(rec Record) {
-	if r.len == len(r.buf) {
-		grown := make([]Record, max(firstRing, 2*len(r.buf)))
-		n := copy(grown, r.buf[r.head:])
-		copy(grown[n:], r.buf[:r.head])
-		r.buf, r.head = grown, 0
+// at returns the i-th oldest record; it must be there.
+func (r *ring) at(i int) *Record {
+	i += r.head
+	return &r.chunks[i/chunkLen][i%chunkLen]
+}
+
+// push adds the newest record and returns its place.
+func (r *ring) push(rec Record) *Record {
+	if r.head+r.len == len(r.chunks)*chunkLen {
+		if r.spare == nil {
+			r.spare = new(chunk)
+		}
+		r.chunks = append(r.chunks, r.spare)
+		r.spare = nil
 	}
-	r.buf[(r.head+r.len)%len(r.buf)] = rec
 	r.len++
+	place := r.at(r.len - 1)
+	*place = rec
+	return place
 }
 
-// pop takes the oldest record out; there must be one.
-func (r *ring) pop() Record {
-	rec := r.buf[r.head]
-	r.buf[r.head] = Record{} // let go of its strings
-	r.head = (r.head + 1) % len(r.buf)
+// pop lets go of the oldest record; there must be one.
+func (r *ring) pop() {
+	*r.at(0) = Record{} // let go of its strings
+	r.head++
 	r.len--
-	return rec
+	if r.head == chunkLen {
+		r.spare = r.chunks[0]
+		r.chunks[0] = nil // the slice's array outlives this
+		r.chunks, r.head = r.chunks[1:], 0
+	}
 }
 
 // slice copies n records from the i-th oldest on; they must be there.
 func (r *ring) slice(i, n int) []Record {
 	out := make([]Record, n)
 	for k := range out {
-		out[k] = r.buf[(r.head+i+k)%len(r.buf)]
+		out[k] = *r.at(i + k)
 	}
 	return out
 }
