@@ -2,6 +2,7 @@ package journey
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,29 +13,105 @@ import (
 // nodes, in any order. The message goes by its Message-ID or by a queue id,
 // alone or as QUEUE-ID@NODE. ok is false when no record knows the name.
 func Assemble(records []event.Record, message string) (j Journey, ok bool) {
-	x := newIndex(records)
-	message, seeds := x.named(message)
-	if len(seeds) == 0 {
+	return indexed(records).Assemble(message)
+}
+
+// indexed returns an index of records that stay as they are.
+func indexed(records []event.Record) *Index {
+	var x Index
+	for i := range records {
+		x.Add(&records[i])
+	}
+	return &x
+}
+
+// Assemble is as the function Assemble, of the records at hand.
+func (x *Index) Assemble(message string) (j Journey, ok bool) {
+	a, ok := x.collect(message)
+	if !ok {
 		return Journey{}, false
 	}
-	a := &assembly{x: x, queues: map[at]bool{}, conns: map[at]bool{}}
-	for _, r := range seeds {
-		a.seed(r)
-	}
-	a.closure()
-	j = Journey{Message: message, NoMessageID: seeds[0].Message == "", Started: seeds[0].Time}
+	j = a.summary()
+	j.Subject = a.subject()
 	j.Steps = a.steps()
-	a.describe(&j)
 	number(&j)
 	return j, true
 }
 
+// Standing is how far a message has come.
+type Standing struct {
+	Message string // as in Journey
+	State   State
+	// Names are Message-ID and queue ids of the message and its reports. A record
+	// that changes the standing is of KindQueue or KindStore or has a Message-ID,
+	// and has one of them as Message or Queue.
+	Names []string
+}
+
+// Standing tells how far a message has come, without putting its journey
+// together. ok is false when no record knows the name.
+func (x *Index) Standing(message string) (s Standing, ok bool) {
+	a, ok := x.collect(message)
+	if !ok {
+		return Standing{}, false
+	}
+	return Standing{Message: a.message, State: a.summary().State, Names: slices.Sorted(maps.Keys(a.names))}, true
+}
+
 // assembly collects what belongs to one message.
 type assembly struct {
-	x      *index
-	queues map[at]bool // queue ids; true for those of a report
-	conns  map[at]bool // connections that spoke of it; true for a report's
-	todo   []at        // queue ids still to follow
+	x       *Index
+	message string
+	seeds   list
+	queues  found // queue ids
+	conns   found // connections that spoke of it
+	seen    map[at]*conn
+	names   map[string]bool // see Standing
+}
+
+// found is what was found within nodes, in the order in which it was.
+type found struct {
+	order  []at
+	report map[at]bool // true for that of a report
+}
+
+func (f *found) add(key at, report bool) {
+	if _, known := f.report[key]; !known {
+		f.order = append(f.order, key)
+		f.report[key] = report
+	}
+}
+
+func (f *found) has(key at) bool {
+	_, ok := f.report[key]
+	return ok
+}
+
+// collect finds what belongs to the message that goes by a name.
+func (x *Index) collect(name string) (*assembly, bool) {
+	message, seeds := x.named(name)
+	if len(seeds) == 0 {
+		return nil, false
+	}
+	a := &assembly{
+		x: x, message: message, seeds: seeds, seen: map[at]*conn{}, names: map[string]bool{message: true},
+		queues: found{report: map[at]bool{}}, conns: found{report: map[at]bool{}},
+	}
+	for _, r := range seeds {
+		a.seed(r)
+	}
+	a.closure()
+	return a, true
+}
+
+// conn returns a connection, nil when no record is left of it.
+func (a *assembly) conn(key at) *conn {
+	c, ok := a.seen[key]
+	if !ok {
+		c = a.x.conn(key)
+		a.seen[key] = c
+	}
+	return c
 }
 
 // seed takes a record that names the message.
@@ -43,32 +120,23 @@ func (a *assembly) seed(r *event.Record) {
 		a.addQueue(at{r.Node, r.Queue}, false)
 	}
 	if r.Conn != "" {
-		a.addConn(at{r.Node, r.Conn}, false)
+		a.conns.add(at{r.Node, r.Conn}, false)
 	}
 }
 
 func (a *assembly) addQueue(q at, report bool) {
-	if _, known := a.queues[q]; !known {
-		a.queues[q] = report
-		a.todo = append(a.todo, q)
-	}
-}
-
-func (a *assembly) addConn(c at, report bool) {
-	if _, known := a.conns[c]; !known {
-		a.conns[c] = report
-	}
+	a.queues.add(q, report)
+	a.names[q.id] = true
 }
 
 // closure follows queue ids from node to node until nothing new turns up.
 func (a *assembly) closure() {
-	for len(a.todo) > 0 {
-		q := a.todo[0]
-		a.todo = a.todo[1:]
-		report := a.queues[q]
-		for _, r := range a.x.byQueue[q] {
+	for i := 0; i < len(a.queues.order); i++ { // it grows meanwhile
+		q := a.queues.order[i]
+		report := a.queues.report[q]
+		for _, r := range a.x.queue(q) {
 			if r.Conn != "" && r.Kind != event.KindDNS {
-				a.addConn(at{r.Node, r.Conn}, report)
+				a.conns.add(at{r.Node, r.Conn}, report)
 			}
 			if id := r.Meta.Get(event.BounceID); id != "" {
 				a.addQueue(at{r.Node, id}, true)
@@ -83,16 +151,17 @@ func (a *assembly) closure() {
 // follow finds the node that gave the queue id next in its reply: the other
 // end of the connection, or the only node that knows the id.
 func (a *assembly) follow(r *event.Record, next string, report bool) {
-	if c := a.x.conns[at{r.Node, r.Conn}]; c != nil {
+	a.names[next] = true
+	if c := a.conn(at{r.Node, r.Conn}); c != nil {
 		if p := a.x.peer(c); p != nil {
-			a.addConn(p.at, report)
+			a.conns.add(p.at, report)
 			a.addQueue(at{p.at.node, next}, report)
 			return
 		}
 	}
-	for key := range a.x.byQueue {
-		if key.id == next && key.node != r.Node {
-			a.addQueue(key, report)
+	for _, there := range a.x.byQueue.m[next].inOrder() {
+		if there.Node != r.Node {
+			a.addQueue(at{there.Node, next}, report)
 		}
 	}
 }
@@ -101,11 +170,11 @@ func (a *assembly) follow(r *event.Record, next string, report bool) {
 func (a *assembly) steps() []Step {
 	var steps []Step
 	done := map[at]bool{}
-	for key := range a.conns {
+	for _, key := range a.conns.order {
 		if done[key] {
 			continue
 		}
-		c := a.x.conns[key]
+		c := a.conn(key)
 		p := a.x.peer(c)
 		done[key] = true
 		if p != nil {
@@ -113,10 +182,10 @@ func (a *assembly) steps() []Step {
 		}
 		steps = append(steps, a.conversation(c, p)...)
 	}
-	for key, report := range a.queues {
-		for _, r := range a.x.byQueue[key] {
+	for _, key := range a.queues.order {
+		for _, r := range a.x.queue(key) {
 			if s, ok := a.single(r); ok {
-				s.Report = report
+				s.Report = a.queues.report[key]
 				steps = append(steps, s)
 			}
 		}

@@ -152,11 +152,11 @@ func (a *assembly) views(c *conn, client bool, kind Kind) []view {
 
 // view makes one end's account of the records of a transaction.
 func (a *assembly) view(c *conn, records []*event.Record, client bool) view {
-	v := view{start: records[0].Time, report: a.conns[c.at]}
+	v := view{start: records[0].Time, report: a.conns.report[c.at]}
 	secure := secureBefore(c.records, records[0])
 	for _, r := range records {
 		v.end = r.Time
-		if report, ours := a.queues[at{r.Node, r.Queue}]; ours && r.Queue != "" {
+		if report, ours := a.queues.report[at{r.Node, r.Queue}]; ours && r.Queue != "" {
 			v.queue, v.report = r.Queue, report
 		}
 		if next := r.Meta.Get(event.NextQueue); next != "" {
@@ -183,10 +183,7 @@ func (v *view) note(r *event.Record, text string) {
 	v.lines = append(v.lines, Line{OffsetMS: v.offset(r), Dir: "=", Text: text})
 }
 
-func hasQueue(a *assembly, r *event.Record) bool {
-	_, ok := a.queues[at{r.Node, r.Queue}]
-	return ok
-}
+func hasQueue(a *assembly, r *event.Record) bool { return a.queues.has(at{r.Node, r.Queue}) }
 
 // concerns reports whether one of the records belongs to a queue id of this
 // journey.

@@ -11,26 +11,21 @@ import (
 // rank orders states by how far they are.
 var rank = []State{Queued, Deferred, Handed, Bounced, Delivered}
 
-// describe fills in who sent what to whom, and what became of it.
-func (a *assembly) describe(j *Journey) {
+// summary tells who sent what to whom, and what became of it.
+func (a *assembly) summary() Journey {
+	j := Journey{Message: a.message, NoMessageID: a.seeds[0].Message == "", Started: a.seeds[0].Time}
 	var last time.Time
-	for i := range a.x.records {
-		r := &a.x.records[i]
-		report, ours := a.queues[at{r.Node, r.Queue}]
-		if (ours && !report || r.Message == j.Message) && r.Kind == event.KindStore && r.Text == event.Retrieved {
+	for _, r := range a.own() {
+		switch {
+		case r.Kind == event.KindStore && r.Text == event.Retrieved:
 			j.Read = true
-		}
-		if !ours || report {
-			continue
-		}
-		if r.Kind == event.KindQueue && a.progress(j, r) {
-			last = r.Time
-		}
-		if r.Kind == event.KindStore && r.Text == event.Stored {
+		case r.Kind == event.KindQueue && a.progress(&j, r), r.Kind == event.KindStore && r.Text == event.Stored:
 			last = r.Time
 		}
 	}
-	j.Subject = a.subject()
+	j.Read = j.Read || slices.ContainsFunc(a.x.byMessage.m[a.message], func(r *event.Record) bool {
+		return r.Kind == event.KindStore && r.Text == event.Retrieved
+	})
 	if len(j.Recipients) > 0 {
 		least := slices.MinFunc(j.Recipients, func(x, y Recipient) int {
 			return slices.Index(rank, x.State) - slices.Index(rank, y.State)
@@ -40,6 +35,24 @@ func (a *assembly) describe(j *Journey) {
 	if !last.IsZero() {
 		j.TookMS = max(0, last.Sub(j.Started).Milliseconds())
 	}
+	return j
+}
+
+// own returns what queues and stores recorded of the message itself, not of a
+// report about it, in order of time.
+func (a *assembly) own() list {
+	var own list
+	for _, q := range a.queues.order {
+		if a.queues.report[q] {
+			continue
+		}
+		for _, r := range a.x.queue(q) {
+			if r.Kind == event.KindQueue || r.Kind == event.KindStore {
+				own = append(own, r)
+			}
+		}
+	}
+	return own.inOrder()
 }
 
 // progress applies one queue record to the recipients it names, and reports
@@ -100,11 +113,11 @@ func (a *assembly) nextHop(r *event.Record) hop {
 	if next == "" {
 		return hopUnknown
 	}
-	for key := range a.queues {
+	for _, key := range a.queues.order {
 		if key.id != next || key.node == r.Node {
 			continue
 		}
-		for _, there := range a.x.byQueue[key] {
+		for _, there := range a.x.queue(key) {
 			switch {
 			case there.Kind == event.KindStore && there.Text == event.Stored:
 				return hopStore
@@ -119,15 +132,15 @@ func (a *assembly) nextHop(r *event.Record) hop {
 // subject is the first Subject line that went over a connection of the journey.
 func (a *assembly) subject() string {
 	var best *event.Record
-	for key, report := range a.conns {
-		if report {
+	for _, key := range a.conns.order {
+		if a.conns.report[key] {
 			continue
 		}
-		for _, r := range a.x.conns[key].records {
+		for _, r := range a.conn(key).records {
 			if r.Kind != event.KindLine || r.Queue != "" && !hasQueue(a, r) {
 				continue
 			}
-			if _, ok := cutSubject(r.Text); ok && (best == nil || r.Time.Before(best.Time)) {
+			if _, ok := cutSubject(r.Text); ok && (best == nil || before(r, best) < 0) {
 				best = r
 			}
 		}

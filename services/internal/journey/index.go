@@ -1,8 +1,6 @@
 package journey
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"correio/services/internal/event"
@@ -11,14 +9,101 @@ import (
 // at names something within one node: a connection or a queue id.
 type at struct{ node, id string }
 
-// pair names a connection by its two ends, seen from one of them.
-type pair struct{ proto, local, remote string }
+// pair is the two ends of a connection, seen from one of them.
+type pair struct{ local, remote string }
 
-// conn is one connection as one node saw it, in the node's order.
+func pairOf(r *event.Record) pair {
+	return pair{r.Meta.Get(event.Local), r.Meta.Get(event.Remote)}
+}
+
+func (p pair) swapped() pair { return pair{p.remote, p.local} }
+
+// Index finds the records of one message among those of all, by what joins
+// them. Records come by Add in any order and go by Remove, the first that came
+// first; whatever is asked, the answer is that of the records at hand, and
+// takes time and memory for those of the message alone. The zero value is
+// empty. It must not be changed while it is asked.
+//
+// Ids of queues and connections are keys without their node: nodes draw them at
+// random, so that two hardly ever have the same, and who asks for a node's picks
+// (list.of).
+type Index struct {
+	byMessage lists[string]
+	byQueue   lists[string]
+	byConn    lists[string]
+	byNext    lists[string] // by the queue id that the next host gave
+	// byPair holds the openings of connections and the questions that DNS
+	// servers answered, by the recording node's side of the pair.
+	byPair   lists[pair]
+	accepted timeline
+}
+
+// Add implements event.Index.
+func (x *Index) Add(r *event.Record) {
+	x.each(r, add)
+	if accepted(r) {
+		x.accepted.add(r)
+	}
+}
+
+// Remove implements event.Index.
+func (x *Index) Remove(r *event.Record) {
+	x.each(r, remove)
+	if accepted(r) {
+		x.accepted.remove(r)
+	}
+}
+
+// Bytes implements event.Index.
+func (x *Index) Bytes() int {
+	return x.byMessage.bytes(stringBytes) + x.byQueue.bytes(stringBytes) + x.byConn.bytes(stringBytes) +
+		x.byNext.bytes(stringBytes) + x.byPair.bytes(2*stringBytes) + len(x.accepted)*recordBytes
+}
+
+// change is add or remove.
+type change func(l list, r *event.Record) list
+
+// each changes every list that the record belongs to.
+func (x *Index) each(r *event.Record, c change) {
+	x.byMessage.change(r.Message, r, c)
+	x.byQueue.change(r.Queue, r, c)
+	x.byConn.change(r.Conn, r, c)
+	if r.Kind == event.KindQueue {
+		x.byNext.change(r.Meta.Get(event.NextQueue), r, c)
+	}
+	if opens(r) || answers(r) {
+		x.byPair.change(pairOf(r), r, c)
+	}
+}
+
+func opens(r *event.Record) bool { return r.Kind == event.KindConn && r.Text == event.Open }
+
+// answers reports whether the record is of a question at the server's end.
+func answers(r *event.Record) bool {
+	return r.Kind == event.KindDNS && r.Meta.Get(event.Role) == "server"
+}
+
+func accepted(r *event.Record) bool {
+	return r.Kind == event.KindQueue && r.Text == event.Accepted && r.Queue != ""
+}
+
+// queue returns what a node recorded of a queue id, in order of time.
+func (x *Index) queue(q at) list { return x.byQueue.m[q.id].of(q.node).inOrder() }
+
+// conn returns a connection as one node saw it.
+func (x *Index) conn(c at) *conn {
+	records := x.byConn.m[c.id].of(c.node).inOrder()
+	if len(records) == 0 {
+		return nil
+	}
+	return &conn{at: c, records: records, open: records.first(opens)}
+}
+
+// conn is one connection as one node saw it, in order of time.
 type conn struct {
 	at      at
-	records []*event.Record
-	open    *event.Record // nil when the ring had lost it
+	records list
+	open    *event.Record // nil when the log had lost it
 }
 
 func (c *conn) meta(key string) string {
@@ -28,186 +113,51 @@ func (c *conn) meta(key string) string {
 	return c.open.Meta.Get(key)
 }
 
-// index finds records by what joins them.
-type index struct {
-	records   []event.Record // by time, each node's own in its order
-	byMessage map[string][]*event.Record
-	byQueue   map[at][]*event.Record
-	conns     map[at]*conn
-	byPair    map[pair][]*conn
-	// dnsByPair holds the DNS records of servers, by their side of the pair
-	// with the message id put to proto.
-	dnsByPair map[pair][]*event.Record
-}
-
-// newIndex sorts and indexes the records. It does not change its argument.
-func newIndex(records []event.Record) *index {
-	x := &index{
-		records:   slices.Clone(records),
-		byMessage: map[string][]*event.Record{},
-		byQueue:   map[at][]*event.Record{},
-		conns:     map[at]*conn{},
-		byPair:    map[pair][]*conn{},
-		dnsByPair: map[pair][]*event.Record{},
+// peer returns the other end's view of a connection: the one with the pair
+// swapped whose opening is nearest in time.
+func (x *Index) peer(c *conn) *conn {
+	if c.open == nil {
+		return nil
 	}
-	slices.SortStableFunc(x.records, func(a, b event.Record) int {
-		if a.Node == b.Node {
-			return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Seq, b.Seq))
-		}
-		return a.Time.Compare(b.Time)
+	open := x.byPair.m[pairOf(c.open).swapped()].nearest(c.open, func(r *event.Record) bool {
+		return opens(r) && r.Conn != "" && (at{r.Node, r.Conn}) != c.at
 	})
-	for i := range x.records {
-		x.add(&x.records[i])
+	if open == nil {
+		return nil
 	}
-	return x
+	return x.conn(at{open.Node, open.Conn})
 }
 
-func (x *index) add(r *event.Record) {
-	if r.Message != "" {
-		x.byMessage[r.Message] = append(x.byMessage[r.Message], r)
-	}
-	if r.Queue != "" {
-		key := at{r.Node, r.Queue}
-		x.byQueue[key] = append(x.byQueue[key], r)
-	}
-	if r.Kind == event.KindDNS && r.Meta.Get(event.Role) == "server" {
-		key := pair{dnsKey(r), r.Meta.Get(event.Local), r.Meta.Get(event.Remote)}
-		x.dnsByPair[key] = append(x.dnsByPair[key], r)
-	}
-	if r.Conn == "" {
-		return
-	}
-	key := at{r.Node, r.Conn}
-	c := x.conns[key]
-	if c == nil {
-		c = &conn{at: key}
-		x.conns[key] = c
-	}
-	c.records = append(c.records, r)
-	if r.Kind == event.KindConn && r.Text == event.Open {
-		c.open = r
-		p := pair{"", r.Meta.Get(event.Local), r.Meta.Get(event.Remote)}
-		x.byPair[p] = append(x.byPair[p], c)
-	}
+// answered returns the record of the server that answered a DNS question.
+func (x *Index) answered(question *event.Record) *event.Record {
+	id := question.Meta.Get(event.ID)
+	return x.byPair.m[pairOf(question).swapped()].nearest(question, func(r *event.Record) bool {
+		return answers(r) && r.Text == question.Text && r.Meta.Get(event.ID) == id
+	})
 }
-
-func dnsKey(r *event.Record) string { return r.Meta.Get(event.ID) + " " + r.Text }
 
 // named returns the name of the message that a person calls name, and the
 // records to start from: name is a Message-ID, or a queue id with or without
 // the node it belongs to.
-func (x *index) named(name string) (string, []*event.Record) {
-	if seeds := x.byMessage[name]; len(seeds) > 0 {
-		return name, seeds
+func (x *Index) named(name string) (string, list) {
+	if seeds := x.byMessage.m[name]; len(seeds) > 0 {
+		return name, seeds.inOrder()
 	}
 	id, node, _ := strings.Cut(name, "@")
-	i := slices.IndexFunc(x.records, func(r event.Record) bool {
-		return accepted(&r) && r.Queue == id && (node == "" || r.Node == node)
-	})
-	if i < 0 {
+	r := x.byQueue.m[id].first(func(r *event.Record) bool { return accepted(r) && (node == "" || r.Node == node) })
+	switch {
+	case r == nil:
 		return name, nil
+	case r.Message != "":
+		return r.Message, x.byMessage.m[r.Message].inOrder()
 	}
-	r := &x.records[i]
-	if r.Message != "" {
-		return r.Message, x.byMessage[r.Message]
-	}
-	return nameOf(r), []*event.Record{r}
-}
-
-func accepted(r *event.Record) bool {
-	return r.Kind == event.KindQueue && r.Text == event.Accepted && r.Queue != ""
+	return nameOf(r), list{r}
 }
 
 // nameOf is what a message goes by at the MTA that accepted it.
 func nameOf(r *event.Record) string {
-	return cmp.Or(r.Message, r.Queue+"@"+r.Node)
-}
-
-// peer returns the other end's view of a connection: the one with the pair
-// swapped whose opening is nearest in time.
-func (x *index) peer(c *conn) *conn {
-	if c.open == nil {
-		return nil
+	if r.Message != "" {
+		return r.Message
 	}
-	candidates := x.byPair[pair{"", c.meta(event.Remote), c.meta(event.Local)}]
-	var best *conn
-	for _, other := range candidates {
-		if other.at.node == c.at.node && other.at.id == c.at.id {
-			continue
-		}
-		if best == nil || distance(other, c) < distance(best, c) {
-			best = other
-		}
-	}
-	return best
-}
-
-func distance(a, b *conn) int64 {
-	d := a.open.Time.Sub(b.open.Time)
-	return int64(max(d, -d))
-}
-
-// answered returns the record of the server that answered a DNS question.
-func (x *index) answered(question *event.Record) *event.Record {
-	key := pair{dnsKey(question), question.Meta.Get(event.Remote), question.Meta.Get(event.Local)}
-	var best *event.Record
-	for _, r := range x.dnsByPair[key] {
-		if best == nil || gap(r, question) < gap(best, question) {
-			best = r
-		}
-	}
-	return best
-}
-
-func gap(a, b *event.Record) int64 {
-	d := a.Time.Sub(b.Time)
-	return int64(max(d, -d))
-}
-
-// List returns a summary of every message that an MTA accepted, newest first,
-// limit of them at most (0 for all).
-func List(records []event.Record, limit int) []Summary {
-	handed := map[string]string{} // queue id to the MTA that got it in reply from another
-	for i := range records {
-		if id := records[i].Meta.Get(event.NextQueue); id != "" {
-			handed[id] = records[i].Node
-		}
-	}
-	first := map[string]*event.Record{}
-	for i := range records {
-		r := &records[i]
-		if !accepted(r) {
-			continue
-		}
-		if from, ok := handed[r.Queue]; r.Message == "" && ok && from != r.Node {
-			continue // another MTA had it before; it goes by its name there
-		}
-		name := nameOf(r)
-		if known := first[name]; known == nil || r.Time.Before(known.Time) {
-			first[name] = r
-		}
-	}
-	list := make([]Summary, 0, len(first))
-	for id, r := range first {
-		list = append(list, Summary{Message: id, From: bare(r.Meta.Get(event.From)), To: splitList(r.Meta.Get(event.To)), Started: r.Time, Node: r.Node})
-	}
-	slices.SortFunc(list, func(a, b Summary) int {
-		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.Message, b.Message))
-	})
-	if limit > 0 && len(list) > limit {
-		list = list[:limit]
-	}
-	return list
-}
-
-func splitList(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, ", ")
-}
-
-// bare takes the angle brackets off a path; the null reverse-path is "".
-func bare(path string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(path, "<"), ">")
+	return r.Queue + "@" + r.Node
 }

@@ -11,7 +11,8 @@
 // belong to the queue id that caused them; a resolver's own questions belong
 // to the client question they answer.
 //
-// Everything here is a pure function of the records.
+// Everything here is a pure function of the records: Assemble and List of a
+// slice of them, an Index of those that come and go.
 package journey
 
 import (

@@ -32,7 +32,7 @@ func (a *assembly) question(r *event.Record) Step {
 			s.Lines = append(s.Lines, Line{OffsetMS: s.TookMS, Dir: "=", Text: "from the resolver's cache"})
 		}
 	}
-	for _, text := range answers(r) {
+	for _, text := range answer(r) {
 		s.Lines = append(s.Lines, Line{OffsetMS: s.TookMS, Dir: "<", Text: text})
 	}
 	return s
@@ -40,7 +40,7 @@ func (a *assembly) question(r *event.Record) Step {
 
 // upstream notes what a resolver asked others to answer a client.
 func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
-	c := a.x.conns[at{answered.Node, answered.Conn}]
+	c := a.conn(at{answered.Node, answered.Conn})
 	if c == nil {
 		return nil
 	}
@@ -55,14 +55,14 @@ func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
 		}
 		lines = append(lines, Line{
 			OffsetMS: max(0, r.Time.Sub(since).Milliseconds()), Dir: "=",
-			Text: fmt.Sprintf("%s asks %s: %s → %s", r.Node, who, r.Text, strings.Join(answers(r), "; ")),
+			Text: fmt.Sprintf("%s asks %s: %s → %s", r.Node, who, r.Text, strings.Join(answer(r), "; ")),
 		})
 	}
 	return lines
 }
 
-// answers lists what a DNS record of a client says came back.
-func answers(r *event.Record) []string {
+// answer lists what a DNS record of a client says came back.
+func answer(r *event.Record) []string {
 	rcode, flags := r.Meta.Get(event.Rcode), r.Meta.Get(event.Flags)
 	if rcode == "" {
 		return []string{r.Meta.Get(event.Error)}
