@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	eventBatch = 256
+	eventBatch = 64 // with its lines, what each watcher takes memory for
 	heartbeat  = 15 * time.Second
 	// writeWait is how long a watcher may take to accept one batch.
 	writeWait = 10 * time.Second
@@ -85,10 +85,11 @@ type eventStream struct {
 	w    http.ResponseWriter
 	rc   *http.ResponseController
 	boot string
+	out  []byte // what a batch was written into, for the next one
 }
 
 func (s *eventStream) batch(b event.Batch) error {
-	var out []byte
+	out := s.out[:0]
 	if b.Missed > 0 {
 		out = fmt.Appendf(out, "event: missed\ndata: {\"missed\":%d}\n\n", b.Missed)
 	}
@@ -100,6 +101,7 @@ func (s *eventStream) batch(b event.Batch) error {
 		}
 		out = fmt.Appendf(out, "id: %s:%d\ndata: %s\n\n", s.boot, first+uint64(i), data)
 	}
+	s.out = out
 	return s.write(out)
 }
 

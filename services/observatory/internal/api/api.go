@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"correio/services/internal/control"
-	"correio/services/internal/event"
 	"correio/services/internal/journey"
 	"correio/services/observatory/internal/collect"
 	"correio/services/observatory/internal/forward"
@@ -172,10 +171,9 @@ func (s *server) journeys(w http.ResponseWriter, r *http.Request) {
 		}
 		limit = n
 	}
-	list := []journey.Summary{}
-	err := s.History.Read(r.Context(), func(all event.Batch) { list = append(list, journey.List(all.Records, limit)...) })
-	if err != nil {
-		return // nobody listens any more
+	list := s.History.List(limit)
+	if list == nil {
+		list = []journey.Summary{} // [], not null
 	}
 	control.WriteJSON(w, http.StatusOK, Journeys{list})
 }

@@ -25,14 +25,12 @@ func (s *server) journey(w http.ResponseWriter, r *http.Request) {
 		limited(s.waits, func(w http.ResponseWriter, r *http.Request) { s.await(w, r, goal, timeout) })(w, r)
 		return
 	}
-	j, ok, err := s.History.Find(r.Context(), r.PathValue("id"))
-	switch {
-	case err != nil: // nobody listens any more
-	case !ok:
+	j, ok := s.History.Find(r.PathValue("id"))
+	if !ok {
 		control.WriteError(w, http.StatusNotFound, unseen)
-	default:
-		control.WriteJSON(w, http.StatusOK, j)
+		return
 	}
+	control.WriteJSON(w, http.StatusOK, j)
 }
 
 // waiting reads the parameters wait and timeout; goal is empty without wait.

@@ -2,15 +2,14 @@
 // one log that holds the records of all of them: which messages there were,
 // the journey of one, and when it comes to its end.
 //
-// Every answer is made anew from the records; nothing is kept beside the log,
-// whose size is bounded. Few answers are made at a time, since each reads the
-// whole log.
+// The log has an index, which is kept with it and counts as a part of it
+// (event.Index): an answer touches the records of its message alone, and who
+// waits for a message is woken by records of that message alone. Answers are
+// made while the log stands still, for well under a millisecond each.
 package history
 
 import (
 	"context"
-	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +21,6 @@ import (
 const Last = "last"
 
 const (
-	atOnce = 2 // answers made at a time
-
 	// A journey that has reached its goal is given until nothing has happened
 	// for settleQuiet, and settleMax at most, for the records of its last
 	// conversations to come in.
@@ -36,60 +33,36 @@ const (
 // History reads one log.
 type History struct {
 	log  *event.Log
-	gate chan struct{} // holds one token for each answer being made
+	live live // guarded by log.View
 }
 
-// New returns a History of the log.
+// New returns a History of the log, which has no index yet.
 func New(log *event.Log) *History {
-	return &History{log: log, gate: make(chan struct{}, atOnce)}
+	h := &History{log: log, live: live{waiters: map[string]map[*waiter]bool{}}}
+	log.Attach(&h.live)
+	return h
 }
 
 // Log returns the log that is read.
 func (h *History) Log() *event.Log { return h.log }
 
-// Read calls f with all records there are. It waits for its turn, or returns
-// the context's error.
-func (h *History) Read(ctx context.Context, f func(all event.Batch)) error {
-	select {
-	case h.gate <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-h.gate }()
-	f(h.log.After(0, math.MaxInt))
-	return nil
+// Latest returns the newest records, limit of them at most.
+func (h *History) Latest(limit int) event.Batch {
+	last := h.log.Last()
+	return h.log.After(last-min(last, uint64(limit)), limit)
+}
+
+// List returns the newest messages, limit of them at most, newest first.
+func (h *History) List(limit int) (list []journey.Summary) {
+	h.log.View(func() { list = h.live.List(limit) })
+	return list
 }
 
 // Find returns the journey of a message: its Message-ID, with or without angle
 // brackets, or Last. ok is false when no node has seen it.
-func (h *History) Find(ctx context.Context, id string) (j journey.Journey, ok bool, err error) {
-	j, ok, _, err = h.find(ctx, id)
-	return j, ok, err
-}
-
-// find also returns the position up to which the log was read.
-func (h *History) find(ctx context.Context, id string) (j journey.Journey, ok bool, pos uint64, err error) {
-	err = h.Read(ctx, func(all event.Batch) {
-		pos = all.Last
-		if id = resolve(all.Records, id); id != "" {
-			j, ok = journey.Assemble(all.Records, id)
-		}
-	})
-	return j, ok, pos, err
-}
-
-// resolve returns the Message-ID that a person means, "" for none.
-func resolve(records []event.Record, id string) string {
-	if id != Last {
-		return strings.TrimSuffix(strings.TrimPrefix(id, "<"), ">")
-	}
-	list := journey.List(records, 0)
-	if len(list) == 0 {
-		return ""
-	}
-	// Reports have the null reverse-path (RFC 5321 §4.5.5); nobody sent them.
-	i := slices.IndexFunc(list, func(s journey.Summary) bool { return s.From != "<>" && s.From != "" })
-	return list[max(i, 0)].Message
+func (h *History) Find(id string) (j journey.Journey, ok bool) {
+	h.log.View(func() { j, ok = h.live.Assemble(h.live.name(id)) })
+	return j, ok
 }
 
 // Goal is what to wait for.
@@ -132,63 +105,54 @@ func (g Goal) judge(s journey.State) (o Outcome, over bool) {
 // the message until then. Last means the newest message when Await is called,
 // or the first to come.
 func (h *History) Await(ctx context.Context, id string, goal Goal) (j journey.Journey, ok bool, o Outcome) {
+	w := &waiter{woken: make(chan struct{}, 1)}
+	defer h.log.View(func() { h.live.leave(w) })
 	for {
 		began := time.Now()
-		next, found, pos, err := h.find(ctx, id)
-		if err != nil {
-			return j, ok, TimedUp
+		standing, known := h.look(w, id)
+		took := time.Since(began)
+		if known {
+			id = standing.Message
 		}
-		if j, ok = next, found; ok {
-			id = j.Message
-			if o, over := goal.judge(j.State); over {
-				return h.settled(ctx, j, pos), true, o
-			}
+		if o, over := goal.judge(standing.State); over {
+			h.settle(ctx)
+			j, ok = h.Find(id)
+			return j, ok, o
 		}
-		if h.progress(ctx, pos) != nil {
-			return j, ok, TimedUp
-		}
-		// Reading must not take more than half of the time.
-		if !sleep(ctx, min(time.Since(began), maxPace)) {
+		// Looking must not take more than half of the time.
+		if !sleep(ctx, min(took, maxPace)) || !w.wait(ctx) {
+			j, ok = h.Find(id)
 			return j, ok, TimedUp
 		}
 	}
 }
 
-// progress waits for a record behind pos that can change a journey's state.
-func (h *History) progress(ctx context.Context, pos uint64) error {
-	const batch = 256
-	for {
-		b, err := h.log.Wait(ctx, pos, batch)
-		if err != nil {
-			return err
+// look tells how far a message has come. The waiter is woken when that may
+// have changed.
+func (h *History) look(w *waiter, id string) (s journey.Standing, ok bool) {
+	h.log.View(func() {
+		name := h.live.name(id)
+		if s, ok = h.live.Standing(name); ok {
+			h.live.expect(w, s.Names)
+			return
 		}
-		if slices.ContainsFunc(b.Records, moves) {
-			return nil
-		}
-		pos = b.Last
-	}
+		queue, _, _ := strings.Cut(name, "@") // it may be a queue id with its node
+		h.live.expect(w, []string{id, name, queue})
+	})
+	return s, ok
 }
 
-func moves(r event.Record) bool { return r.Kind == event.KindQueue || r.Kind == event.KindStore }
-
-// settled waits until nothing more comes in, and returns the journey anew.
-func (h *History) settled(ctx context.Context, j journey.Journey, pos uint64) journey.Journey {
-	limit, cancel := context.WithTimeout(ctx, settleMax)
+// settle waits until nothing more comes in.
+func (h *History) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleMax)
 	defer cancel()
-	for limit.Err() == nil {
-		quiet, done := context.WithTimeout(limit, settleQuiet)
-		b, err := h.log.Wait(quiet, pos, math.MaxInt)
-		done()
-		if err != nil {
-			break
+	for pos := h.log.Last(); sleep(ctx, settleQuiet); {
+		last := h.log.Last()
+		if last == pos {
+			return
 		}
-		pos = b.Last
+		pos = last
 	}
-	// The goal is met: whole is better than in time.
-	if whole, ok, err := h.Find(context.WithoutCancel(ctx), j.Message); err == nil && ok {
-		return whole
-	}
-	return j
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -82,20 +82,22 @@ func TestAwaitSettles(t *testing.T) {
 	}
 }
 
-func TestProgressIsWhatCanChangeAState(t *testing.T) {
+// Whoever had waited for long waited a quarter of a second more at the end, as
+// if looking had taken all the time.
+func TestAwaitAnswersAtOnceAfterALongWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := event.NewLog("observatory", 0)
 		log.Import(queue(event.Accepted))
-		done := make(chan error, 1)
-		go func() { done <- New(log).progress(t.Context(), 1) }()
-		log.Import(event.Record{Node: node, Kind: event.KindLine, Text: "NOOP"})
-		synctest.Wait()
-		if len(done) > 0 {
-			t.Fatal("a line was taken for progress")
-		}
-		log.Import(queue(event.Deferred))
-		if err := <-done; err != nil {
-			t.Error(err)
+		h := New(log)
+		began := time.Now()
+		go func() {
+			if sleep(t.Context(), time.Minute) {
+				log.Import(queue(event.Bounced))
+			}
+		}()
+		_, _, o := h.Await(t.Context(), message, Bounced)
+		if took := time.Since(began); o != Met || took != time.Minute+settleQuiet {
+			t.Errorf("Await = %v after %s, want Met after %s", o, took, time.Minute+settleQuiet)
 		}
 	})
 }

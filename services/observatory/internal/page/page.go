@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,16 +108,11 @@ type site struct {
 
 func (p *page) home(w http.ResponseWriter, r *http.Request) {
 	v := homeView{frame: p.frame(w, r), Sites: p.sites(), States: collect.States}
-	err := p.History.Read(r.Context(), func(all event.Batch) {
-		v.Messages = journey.List(all.Records, maxMessages)
-		for i := len(all.Records) - 1; i >= 0 && len(v.Events) < maxEvents; i-- {
-			v.Events = append(v.Events, all.Records[i])
-		}
-		v.Live = fmt.Sprintf("%s:%d", p.History.Log().Boot(), all.Last)
-	})
-	if err != nil {
-		return // nobody listens any more
-	}
+	latest := p.History.Latest(maxEvents)
+	slices.Reverse(latest.Records)
+	v.Events = latest.Records
+	v.Live = fmt.Sprintf("%s:%d", p.History.Log().Boot(), latest.Last)
+	v.Messages = p.History.List(maxMessages) // after Latest: the script knows a message that it meets again
 	p.render(w, r, http.StatusOK, "home.html", v)
 }
 
@@ -151,10 +147,7 @@ type missingView struct {
 
 func (p *page) message(w http.ResponseWriter, r *http.Request) {
 	f := p.frame(w, r)
-	j, ok, err := p.History.Find(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return // nobody listens any more
-	}
+	j, ok := p.History.Find(r.PathValue("id"))
 	if !ok {
 		p.render(w, r, http.StatusNotFound, "missing.html", missingView{frame: f, Text: txtNoMessage})
 		return
