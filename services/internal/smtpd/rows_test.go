@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,68 +20,6 @@ import (
 // TestCommandTimesState, row 5 testdata/starttls_injection.dialog, row 6
 // TestRow6_EndlessLine, row 31 testdata/syntax.dialog and addresses.dialog; rows
 // 1, 2 and 7 are tested octet by octet in package wire, too.
-
-// smuggled is a second message inside of the first one.
-const smuggled = "MAIL FROM:<mallory@cedro.test>\r\nRCPT TO:<bruno@boreal.test>\r\nDATA\r\nsmuggled\r\n.\r\n"
-
-func TestRow1_SmugglingDeliversNothing(t *testing.T) {
-	t.Parallel()
-	for _, proto := range []smtpd.Protocol{smtpd.SMTP, smtpd.Submission, smtpd.LMTP} { // row 2: LMTP obeys the same rules
-		for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r"} {
-			for _, head := range []string{"text", ""} {
-				t.Run(fmt.Sprintf("%s %q", proto, head+end), func(t *testing.T) {
-					t.Parallel()
-					m := &memory{}
-					c, in := pipe(t.Context(), t, smtpd.Config{Proto: proto, Backend: m})
-					c.SetDeadline(time.Now().Add(10 * time.Second))
-					expect(t, in, "220")
-					hello := ehlo
-					if proto == smtpd.LMTP {
-						hello = "LHLO pc.aurora.test\r\n"
-					}
-					for _, line := range []string{hello, from, to} {
-						write(t, c, line)
-						expect(t, in, "250")
-					}
-					write(t, c, "DATA\r\n")
-					expect(t, in, "354")
-					body := head + end + strings.ReplaceAll(smuggled, "\r\n.\r\n", "\r\n..\r\n")
-					write(t, c, body+"\r\n.\r\n")
-					if got := expect(t, in, "500"); !strings.HasPrefix(got, "500 5.5.2 ") {
-						t.Errorf("got %q", got)
-					}
-					write(t, c, to)
-					expect(t, in, "503")
-					if n := len(m.stored()); n != 0 {
-						t.Errorf("%d messages were stored", n)
-					}
-				})
-			}
-		}
-	}
-}
-
-// Half a session in LF, half in CRLF, is no person at nc.
-func TestRow1_MixedLineEndsAreNoExcuse(t *testing.T) {
-	t.Parallel()
-	m := &memory{}
-	c, in := pipe(t.Context(), t, smtpd.Config{Backend: m})
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	expect(t, in, "220")
-	for _, line := range []string{"EHLO a\r\n", "MAIL FROM:<>\n", "RCPT TO:<bruno@boreal.test>\n"} {
-		write(t, c, line)
-		expect(t, in, "250")
-	}
-	write(t, c, "DATA\n")
-	expect(t, in, "354")
-	write(t, c, "x\n.\nNOOP\n.\r\n\r\n.\r\n")
-	expect(t, in, "500")
-	write(t, c, "NOOP\r\n")
-	expect(t, in, "250")
-	if n := len(m.stored()); n != 0 {
-		t.Errorf("%d messages were stored", n)
-	}
-}
 
 // One line that is larger than a message may be, without end.
 func TestRow7_HugeLineInData(t *testing.T) {
@@ -285,60 +220,4 @@ func TestRow5_PlaintextBehindSTARTTLS(t *testing.T) {
 	if len(m.stored()) != 0 || len(m.log) != 0 {
 		t.Errorf("the backend was asked %q", m.log)
 	}
-}
-
-// Idle connections cost under 20 KB each (issue 3). It is measured in a process
-// of its own: what other tests leave to be collected is more than that.
-func TestIdleConnectionsAreCheap(t *testing.T) {
-	const alone = "CORREIO_TEST_ALONE"
-	if os.Getenv(alone) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-		cmd.Env = append(os.Environ(), alone+"=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "octets for each") {
-			t.Errorf("%v\n%s", err, out)
-		}
-		return
-	}
-	addr := serve(t, smtpd.Config{Backend: &memory{}, Limits: smtpd.Limits{Connections: 2000, PerClient: 2000}})
-	conns := make([]net.Conn, 0, 500)
-	defer func() {
-		for _, c := range conns {
-			c.Close()
-		}
-	}()
-	before := inUse()
-	for range cap(conns) {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, c)
-		write(t, c, ehlo)
-		var reply [512]byte
-		for n := 0; !strings.Contains(string(reply[:n]), "250 HELP"); {
-			k, err := c.Read(reply[n:])
-			if err != nil {
-				t.Fatal(err)
-			}
-			n += k
-		}
-	}
-	// Both ends are in this process: the client's is a socket without buffers.
-	each := (inUse() - before) / len(conns)
-	t.Logf("%d octets for each idle connection", each)
-	if each > 20<<10 || each < 4<<10 { // less than its buffer: then the measure is wrong
-		t.Errorf("%d octets for each idle connection", each)
-	}
-}
-
-// inUse is what live objects and stacks take. Pools are empty after the third
-// collection, and the stacks of goroutines that ended are gone.
-func inUse() int {
-	for range 3 {
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc + m.StackInuse)
 }
