@@ -146,6 +146,25 @@ func TestConnectionsAreKeptAndLostOnesReplaced(t *testing.T) {
 	}
 }
 
+// The 421 by which a host had closed a kept connection was overlooked behind
+// commands sent together: the message waited, in place of a new connection.
+func TestKeptConnectionThatSays421IsReplaced(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+	const first = "S: 220 x\nC: EHLO*\nS: 250-x\nS: 250 PIPELINING\nC: MAIL*\nS: 250 Ok\nC: RCPT*\nS: 250 Ok\nC: DATA\nS: 354 Go\nC: ...\n" +
+		"S: 250 Ok: queued as AAAA\nS: 421 4.4.2 You were away\nC: MAIL*"
+	count := w.scripted("198.18.9.1:25", first, good)
+	for i, want := range []string{"AAAA", "GOOD1234"} {
+		id := w.submit(t, smtpc.Envelope{To: []smtpc.Recipient{{To: w.address("x@one.casos.test")}}}, message)
+		if got := aurora.outcome(t, id); got != "delivered a.two.casos.test: 250 Ok: queued as "+want {
+			t.Errorf("message %d: %s", i, got)
+		}
+	}
+	if n := count.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
 // A node that is stopped in the middle of an attempt goes on with it at once
 // when it is back.
 func TestInterruptedFirstAttemptIsMadeAgain(t *testing.T) {

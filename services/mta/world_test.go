@@ -81,12 +81,17 @@ func worldOf(t testing.TB, zone string) *world {
 // zone is a DNS server that answers what its lines say.
 type zone struct {
 	records []dns.RR
+	failing string // a name that it answers SERVFAIL about, from a line "SERVFAIL name"
 }
 
 func newZone(t testing.TB, text string) *zone {
 	z := &zone{}
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "SERVFAIL "); ok {
+			z.failing = name
 			continue
 		}
 		rr, err := dns.NewRR(line)
@@ -127,6 +132,10 @@ func (z *zone) serve(t testing.TB, stack *labtest.Stack, at netip.AddrPort) {
 func (z *zone) answer(q *dns.Msg) *dns.Msg {
 	m := new(dns.Msg).SetReply(q)
 	m.Rcode = dns.RcodeNameError
+	if strings.EqualFold(q.Question[0].Name, z.failing) {
+		m.Rcode = dns.RcodeServerFailure
+		return m
+	}
 	for _, rr := range z.records {
 		if !strings.EqualFold(rr.Header().Name, q.Question[0].Name) {
 			continue
@@ -156,7 +165,7 @@ func (w *world) mda(at string) *mailboxes {
 	if strings.HasSuffix(at, ":25") {
 		proto = smtpd.SMTP
 	}
-	server, err := smtpd.New(smtpd.Config{Hostname: "mda.test", Proto: proto, Backend: box, Log: labtest.Logger(w.t, "mda")})
+	server, err := smtpd.New(smtpd.Config{Hostname: "mda.test", Proto: proto, Backend: box, SMTPUTF8: true, Log: labtest.Logger(w.t, "mda")})
 	if err != nil {
 		w.t.Fatal(err)
 	}

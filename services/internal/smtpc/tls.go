@@ -38,6 +38,7 @@ func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
 		return &Error{Step: StepTLS, Reply: rep}
 	}
 	if c.r.Buffered() > 0 {
+		c.rec.tlsFailed(ErrInjected)
 		return c.fail(&Error{Step: StepTLS, Err: ErrInjected})
 	}
 	if cfg.ServerName == "" {
