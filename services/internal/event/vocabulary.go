@@ -16,9 +16,9 @@ package event
 //	                                  rcode, flags, answer, rtt-ms, cached, error
 //	queue  accepted                   from, to, size, client, original
 //	queue  attempt                    to, next (host; "" when none was found), attempt-no, reason
-//	queue  delivered                  to, next, reply, next-queue
-//	queue  deferred                   to, next, reply, retry-in
-//	queue  bounced                    to, reply, bounce (queue id of the report)
+//	queue  delivered                  to, next, reply, next-queue, bounce
+//	queue  deferred                   to, next, reply, retry-in, bounce
+//	queue  bounced                    to, reply, reason, bounce (queue id of the report that tells the sender)
 //	queue  removed                    -
 //	queue  quarantined                reason
 //	store  stored                     mailbox, uid, size, from

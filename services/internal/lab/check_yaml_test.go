@@ -225,6 +225,9 @@ func TestFaultsOfOneSite(t *testing.T) {
 		{"unknown line ends", "boreal/org.yaml", "limits:", "smtp: {line-ends: unix}\nlimits:", []string{
 			"boreal/org.yaml:33: \"unix\" is none of refuse, normalise, trust",
 		}},
+		{"bounce copies to somebody else", "boreal/org.yaml", "limits:", "smtp: {bounce-copies: bruno}\nlimits:", []string{
+			"boreal/org.yaml:33: \"bounce-copies\" must be true or false, not \"bruno\"",
+		}},
 		{"alias to nobody", "aurora/org.yaml", "postmaster: alice", "postmaster: alicia", []string{
 			"aurora/org.yaml:35: the alias postmaster is for alicia, who is not among the people",
 		}},

@@ -15,6 +15,15 @@
 // is lost behind the final dot, nobody knows who has the message: it waits for
 // the next attempt and is not sent elsewhere at once.
 //
+// The sender hears what NOTIFY asks for (RFC 3461): failures and delays without
+// it, deliveries and hand-overs to hosts without DSN only by it. One report goes
+// out for each kind of news of an attempt. A message without a sender is never
+// reported about to anybody who might have sent it: what fails of it goes to the
+// site's postmaster with the message itself, as with Postfix's
+// 2bounce_notice_recipient; and when he cannot be told either, it stays in
+// quarantine, in the queue for all to see. smtp.bounce-copies in org.yaml sends him
+// the header of every other failed message as well.
+//
 // An attempt ends, whatever happens: a peer that goes on without end is cut off
 // after Config.Patience, and a message that makes us panic, or that cannot be
 // read, is put into quarantine, where it is kept and shown. An outcome that the
