@@ -119,6 +119,8 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 		Hostname: n.env.Host.Name,
 		Greeting: greeting,
 		Proto:    proto,
+		SMTPUTF8: !n.env.Org.SMTP.ASCIIOnly,
+		DSN:      true,
 		Chunking: n.env.Org.SMTP.Chunking, BinaryMIME: n.env.Org.SMTP.BinaryMIME,
 		LineEnds: smtpd.LineEnds(n.env.Org.SMTP.Bare()),
 		Limits:   n.limits(),

@@ -10,6 +10,7 @@ import (
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd"
+	"correio/services/internal/smtputf8"
 	"correio/services/mta/internal/spool"
 	"correio/services/mta/internal/trace"
 )
@@ -20,10 +21,16 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	buf := s.cfg.Buffer(s.cfg.Org.Limits.Defaults().MessageSize)
 	defer buf.Close()
 	var header trace.Header
-	if _, err := io.Copy(io.MultiWriter(&header, buf), message); err != nil {
+	var utf8 smtputf8.Scan
+	seen := []io.Writer{&header, buf}
+	if t.Params.SMTPUTF8 {
+		seen = append(seen, &utf8)
+	}
+	if _, err := io.Copy(io.MultiWriter(seen...), message); err != nil {
 		return nil, s.storage(err)
 	}
 	header.End()
+	utf8.End()
 	if s.refusesData(t) {
 		return nil, s.refuse(Reserved, replyData, nil)
 	}
@@ -32,6 +39,9 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	}
 	now := time.Now()
 	entry := s.entry(t, &header, now)
+	// RFC 6531 §3.4: SMTPUTF8 is not said again for a message that does without.
+	// Its addresses are looked at when they are sent, a few at a time.
+	entry.UTF8 = utf8.Needed && !header.Bare
 	lines := s.prefix(t, &header, now)
 	err := s.cfg.Accept(ctx, Accepted{
 		Entry:  entry,
@@ -56,14 +66,14 @@ func (s *session) entry(t *smtpd.Transaction, h *trace.Header, now time.Time) *s
 		h.MessageID = s.queue + "@" + s.cfg.Host.Name
 	}
 	e := &spool.Entry{Message: spool.Message{
-		ID: s.queue, Arrived: now, From: t.From, Ret: t.Params.Ret, EnvID: t.Params.EnvID,
+		ID: s.queue, Arrived: now, From: t.From.ALabels(), Ret: t.Params.Ret, EnvID: t.Params.EnvID,
 		// What it was announced as does not matter: many announce 8BITMIME always.
-		EightBit: h.EightBit, Binary: t.Params.Body == "BINARYMIME", UTF8: t.Params.SMTPUTF8, MessageID: h.MessageID,
+		EightBit: h.EightBit, Binary: t.Params.Body == "BINARYMIME", MessageID: h.MessageID,
 	}}
 	next := now.Add(s.cfg.Wait())
 	for _, r := range t.Rcpts {
 		to, _ := s.judge(r.To)
-		e.Rcpts = append(e.Rcpts, spool.Recipient{To: to, Notify: r.Notify, ORcpt: r.ORcpt, Next: next})
+		e.Rcpts = append(e.Rcpts, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to), Next: next})
 	}
 	return e
 }
@@ -95,7 +105,7 @@ func (s *session) prefix(t *smtpd.Transaction, h *trace.Header, now time.Time) s
 			b.WriteString("Date: " + trace.Date(now) + "\r\n")
 		}
 		if h.Bare {
-			b.WriteString("From: " + t.From.Path() + "\r\n")
+			b.WriteString("From: " + t.From.ALabels().Path() + "\r\n")
 		}
 	}
 	if h.Bare {

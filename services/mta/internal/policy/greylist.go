@@ -2,7 +2,6 @@ package policy
 
 import (
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,7 +42,7 @@ func NewGreylist(speed clock.Speed) *Greylist {
 // Pass reports whether a recipient may be accepted now. The first question
 // about it starts the delay; questions in between do not prolong it.
 func (g *Greylist) Pass(client netip.Addr, from, to mailaddr.Address, now time.Time) bool {
-	key := greyKey{network(client), strings.ToLower(from.String()), strings.ToLower(to.String())}
+	key := greyKey{network(client), folded(from), folded(to)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for len(g.order) > 0 && now.Sub(g.first[g.order[0]]) > g.keep {
@@ -59,6 +58,12 @@ func (g *Greylist) Pass(client netip.Addr, from, to mailaddr.Address, now time.T
 		return false
 	}
 	return now.Sub(first) >= g.delay
+}
+
+// folded is an address as the greylist knows it, however it is written.
+func folded(a mailaddr.Address) string {
+	a = a.ALabels()
+	return mailaddr.Fold(a.Local) + "@" + a.Domain
 }
 
 func (g *Greylist) forget() {

@@ -170,8 +170,10 @@ const (
 )
 
 // Judge decides about a recipient, and returns the address by which it is
-// queued.
+// queued: with its domain in A-labels, so that DNS knows it and that two ways to
+// write it are one destination.
 func Judge(org *lab.Org, own []netip.Addr, submission bool, to mailaddr.Address) (mailaddr.Address, Verdict) {
+	to = to.ALabels()
 	if to.Domain == "" {
 		// RFC 5321 §4.5.1: <postmaster> without a domain is ours.
 		to.Domain = org.Domain
@@ -224,7 +226,7 @@ func (s *session) Rcpt(ctx context.Context, t *smtpd.Transaction, to smtpd.Recip
 // ask passes the MDA's answer on. When it cannot be asked the message is taken
 // and queued: that is what a queue is for.
 func (s *session) ask(ctx context.Context, t *smtpd.Transaction, to mailaddr.Address) (reply.Reply, error) {
-	rep, err := s.cfg.Ask(ctx, t.From, t.Params.Size, to, s.queue)
+	rep, err := s.cfg.Ask(ctx, t.From.ALabels(), t.Params.Size, to, s.queue)
 	switch {
 	case err != nil:
 		s.cfg.Log.Warn("MDA cannot be asked, recipient is queued", "conn", s.peer.Conn, "msg_id", s.queue, "to", to.Path(), "err", err)

@@ -30,7 +30,7 @@ var (
 func queuedFor(org *lab.Org, name lab.Reserved, domain string) mailaddr.Address {
 	if name == lab.Forwarded || name == lab.Moved {
 		if a, err := mailaddr.Parse(org.Elsewhere); err == nil {
-			return a
+			return a.ALabels()
 		}
 	}
 	return mailaddr.Address{Local: "postmaster", Domain: domain}
