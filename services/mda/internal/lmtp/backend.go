@@ -155,6 +155,9 @@ const deliverTimeout = time.Minute
 func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Reader) ([]reply.Reply, error) {
 	draft := s.Store.NewDraft(MaxMessage(s.Org))
 	defer draft.Close()
+	if t.Params.Body == "BINARYMIME" {
+		draft.Binary()
+	}
 	var head headScanner
 	if _, err := io.Copy(draft, io.TeeReader(message, &head)); err != nil {
 		return nil, storeError(fmt.Errorf("receive message: %w", err))

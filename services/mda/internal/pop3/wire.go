@@ -159,11 +159,15 @@ func (w *wire) send() {
 }
 
 // stuffer writes a multi-line response (RFC 1939 §3): a line that begins with
-// a dot gets a second one. What is written to it is a part of a message whose
-// lines end in CRLF, cut anywhere.
+// a dot gets a second one. What is written to it is a part of a message, cut
+// anywhere. Its lines end in CRLF, but those of a BINARYMIME message: there a
+// dot behind a bare LF is stuffed as well, because many clients end a line
+// there, and the last line is completed, or no client would see the end.
 type stuffer struct {
 	w       io.Writer
 	midLine bool
+	cr      bool  // the last octet was a CR
+	open    bool  // the last line did not end in CRLF
 	sent    int64 // octets, stuffed dots not counted
 }
 
@@ -179,6 +183,8 @@ func (s *stuffer) Write(p []byte) (int, error) {
 		}
 	}
 	s.midLine = p[total-1] != '\n'
+	s.open = s.midLine || total == 1 && !s.cr || total > 1 && p[total-2] != '\r'
+	s.cr = p[total-1] == '\r'
 	s.sent += int64(total)
 	for {
 		i := bytes.Index(p, lineDot)
@@ -202,7 +208,7 @@ var (
 
 // end completes the last line and writes the final dot.
 func (s *stuffer) end() error {
-	if s.midLine {
+	if s.open {
 		if _, err := s.w.Write(lineEnd); err != nil {
 			return err
 		}

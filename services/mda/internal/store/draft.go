@@ -11,9 +11,13 @@ import (
 // lines that end in CRLF: a bare LF, a bare CR and a missing last line end are
 // completed. The SMTP engine in front of it refuses such messages; that POP3
 // frames messages by lines and announces their size must not depend on it.
+//
+// A BINARYMIME message (RFC 3030 §3) has no lines: its octets mean themselves,
+// and Binary keeps them.
 type Draft struct {
-	buf  *durable.Buffer
-	last byte // last octet written
+	buf    *durable.Buffer
+	last   byte // last octet written
+	binary bool
 }
 
 // NewDraft returns an empty draft that refuses, with durable.ErrTooLarge, to
@@ -22,8 +26,15 @@ func (s *Store) NewDraft(limit int64) *Draft {
 	return &Draft{buf: durable.NewBuffer(s.dir, 0, limit)}
 }
 
+// Binary makes the draft keep every octet as it comes. It is called before the
+// first Write.
+func (d *Draft) Binary() { d.binary = true }
+
 // Write implements io.Writer.
 func (d *Draft) Write(p []byte) (int, error) {
+	if d.binary {
+		return d.buf.Write(p)
+	}
 	if err := d.write(p); err != nil {
 		return 0, err
 	}
@@ -99,7 +110,7 @@ func cleanPrefix(p []byte, last byte) int {
 // finish completes the last line.
 func (d *Draft) finish() error {
 	switch {
-	case d.last == '\n', d.Size() == 0:
+	case d.binary, d.last == '\n', d.Size() == 0:
 		return nil
 	case d.last == '\r':
 		return d.put(crlf[1:])

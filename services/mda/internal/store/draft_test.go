@@ -106,3 +106,28 @@ func FuzzDraft(f *testing.F) {
 		}
 	})
 }
+
+// RFC 3030 §3: every octet of a BINARYMIME message means itself.
+func TestBinaryDraftKeepsEveryOctet(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for _, text := range []string{"a", "a\n", "\n.\n\r.\r\x00\xff", "\r", "x\r\n"} {
+		d := s.NewDraft(0)
+		d.Binary()
+		if _, err := io.WriteString(d, text); err != nil {
+			t.Fatal(err)
+		}
+		c := &store.Copy{Owner: "ana", ID: store.NewID()}
+		if err := s.Deliver(t.Context(), &store.Delivery{Draft: d, Received: time.Unix(1e9, 0), Copies: []*store.Copy{c}}); err != nil {
+			t.Fatal(err)
+		}
+		d.Close()
+		m := maildrop(t, s, "ana")
+		e := m.Entries()[len(m.Entries())-1]
+		if got := read(t, m, e); got != text {
+			t.Errorf("%q is stored as %q", text, got)
+		}
+		remove(t, m, e.UID)
+		m.Close()
+	}
+}
