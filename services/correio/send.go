@@ -156,7 +156,7 @@ func (a *app) workstationOf(cmd *cobra.Command, lab *client.Lab, address string)
 	if err != nil {
 		return "", usage.Errorf(cmd, notAnAddress, address, err)
 	}
-	return a.workstation(cmd.Context(), lab, addr.Domain)
+	return a.workstation(cmd.Context(), lab, addr.ALabels().Domain)
 }
 
 // workstation returns the one in a domain.

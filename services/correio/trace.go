@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/usage"
 	"correio/services/internal/journey"
+	"correio/services/internal/mailaddr"
 )
 
 func (a *app) traceCommand() *cobra.Command {
@@ -80,5 +82,17 @@ func (a *app) showJourney(cmd *cobra.Command, j *journey.Journey, brief bool) er
 	if a.json {
 		return a.data(j)
 	}
-	return journey.Render(a.stdout, *j, a.lang, journey.Options{Color: a.color(cmd), Brief: brief})
+	return journey.Render(a.stdout, inBothForms(*j), a.lang, journey.Options{Color: a.color(cmd), Brief: brief})
+}
+
+// inBothForms shows the internationalised domains of a journey's addresses as
+// people write them and as DNS has them. What was said on the wire stays as it
+// was.
+func inBothForms(j journey.Journey) journey.Journey {
+	j.From = mailaddr.Both(j.From)
+	j.Recipients = slices.Clone(j.Recipients)
+	for i := range j.Recipients {
+		j.Recipients[i].Address = mailaddr.Both(j.Recipients[i].Address)
+	}
+	return j
 }

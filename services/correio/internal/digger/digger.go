@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"correio/services/internal/dnsclient"
+	"correio/services/internal/mailaddr"
 	"correio/services/internal/text"
 )
 
@@ -24,7 +25,8 @@ type Question struct {
 }
 
 // Parse reads the words of a command line, in any order: @SERVER, NAME, TYPE,
-// +trace, +short. The type is A when none is given.
+// +trace, +short. The type is A when none is given. Names may be written in
+// U-labels; they are asked for in A-labels, as mail servers do.
 func (q *Question) Parse(words []string) error {
 	q.Type = 0
 	for _, word := range words {
@@ -50,6 +52,13 @@ func (q *Question) Parse(words []string) error {
 	if q.Type == 0 {
 		q.Type = dns.TypeA
 	}
+	for _, name := range []*string{&q.Name, &q.Server} {
+		ascii, err := mailaddr.ToASCII(*name)
+		if err != nil {
+			return fmt.Errorf("%q: %w", *name, err)
+		}
+		*name = ascii
+	}
 	if _, ok := dns.IsDomainName(q.Name); !ok || q.Name == "" {
 		return fmt.Errorf("%q is not a domain name", q.Name)
 	}
@@ -65,9 +74,40 @@ type Answer struct {
 
 // Write writes the answer as dig does.
 func (a Answer) Write(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%s\n;; Query time: %d msec\n;; SERVER: %s (tcp)\n;; MSG SIZE rcvd: %d\n",
-		strings.TrimLeft(a.Msg.String(), "\n"), a.Took.Milliseconds(), a.Server, a.Msg.Len())
+	_, err := fmt.Fprintf(w, "%s\n%s;; Query time: %d msec\n;; SERVER: %s (tcp)\n;; MSG SIZE rcvd: %d\n",
+		strings.TrimLeft(a.Msg.String(), "\n"), names(a.Msg), a.Took.Milliseconds(), a.Server, a.Msg.Len())
 	return err
+}
+
+// names tells how people write the internationalised names of a message, one in
+// a line.
+func names(m *dns.Msg) string {
+	var all []string
+	for _, q := range m.Question {
+		all = append(all, q.Name)
+	}
+	for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		for _, rr := range section {
+			all = append(all, rr.Header().Name)
+			switch rr := rr.(type) {
+			case *dns.MX:
+				all = append(all, rr.Mx)
+			case *dns.CNAME:
+				all = append(all, rr.Target)
+			case *dns.NS:
+				all = append(all, rr.Ns)
+			}
+		}
+	}
+	var b strings.Builder
+	seen := map[string]bool{}
+	for _, name := range all {
+		if both := mailaddr.Both(name); both != name && !seen[both] {
+			seen[both] = true
+			fmt.Fprintf(&b, ";; IDN: %s\n", both)
+		}
+	}
+	return b.String()
 }
 
 // WriteShort writes the data of the answers alone.
@@ -190,6 +230,9 @@ func WriteStep(w io.Writer, s dnsclient.Step, lang text.Lang) error {
 				}
 			}
 		}
+	}
+	if s.Msg != nil {
+		b.WriteString(names(s.Msg))
 	}
 	fmt.Fprintf(&b, "%s\n", asked.Sprintf(lang, orResolver(s.Server, lang), s.Addr, question(s.Question), rcode, outcomes[s.Outcome].In(lang), s.RTT.Milliseconds()))
 	if s.Err != nil {

@@ -25,6 +25,10 @@ func TestParseTakesTheWordsOfDigInAnyOrder(t *testing.T) {
 		{"mx boreal.test", digger.Question{Name: "boreal.test", Type: dns.TypeMX}, true},
 		{"@ns.boreal.test boreal.test soa +short", digger.Question{Server: "ns.boreal.test", Name: "boreal.test", Type: dns.TypeSOA, Short: true}, true},
 		{"+trace . NS", digger.Question{Name: ".", Type: dns.TypeNS, Trace: true}, true},
+		{"café.casos.test MX", digger.Question{Name: "xn--caf-dma.casos.test", Type: dns.TypeMX}, true},
+		{"@ns.CAFÉ.test _dmarc.café.test. TXT", digger.Question{Server: "ns.xn--caf-dma.test", Name: "_dmarc.xn--caf-dma.test.", Type: dns.TypeTXT}, true},
+		{"café\uff0etest", digger.Question{}, false},
+		{"\u202ecafé.test", digger.Question{}, false},
 		{"boreal.test NOTYPE", digger.Question{}, false},
 		{"boreal.test +nocookie", digger.Question{}, false},
 		{"@198.18.0.8", digger.Question{}, false},
@@ -105,5 +109,33 @@ func TestEveryOutcomeOfAStepHasWords(t *testing.T) {
 				t.Errorf("%s in %s: %v\n%s", outcome, lang, err, b.String())
 			}
 		}
+	}
+}
+
+// Internationalised names are shown in both forms.
+func TestAnswerNamesBothForms(t *testing.T) {
+	m := new(dns.Msg)
+	m.SetQuestion("xn--caf-dma.casos.test.", dns.TypeMX)
+	for _, line := range []string{"xn--caf-dma.casos.test. 60 IN MX 10 xn--r8jz45g.test.", "xn--caf-dma.casos.test. 60 IN MX 20 mx1.aurora.test."} {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Answer = append(m.Answer, rr)
+	}
+	var out bytes.Buffer
+	if err := (digger.Answer{Server: "198.18.0.8", Msg: m}).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := ";; IDN: café.casos.test. (xn--caf-dma.casos.test.)\n;; IDN: 例え.test. (xn--r8jz45g.test.)\n;; Query time"
+	if !strings.Contains(out.String(), want) || strings.Count(out.String(), "IDN:") != 2 {
+		t.Errorf("got\n%s\nwant %q in it", out.String(), want)
+	}
+	out.Reset()
+	if err := digger.WriteStep(&out, dnsclient.Step{Msg: m, Question: m.Question[0]}, text.English); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "café.casos.test. (") {
+		t.Errorf("a step is written\n%s", out.String())
 	}
 }

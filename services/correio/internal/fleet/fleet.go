@@ -80,13 +80,36 @@ func NewFleet(cfg Config) (*Fleet, error) {
 			if err := spec.LoadKeys(filepath.Join(cfg.Keys, filepath.Base(org.Dir))); err != nil {
 				return nil, err
 			}
-			f.add(host.Name, spec.Log, func() (*Member, error) { return New(spec) })
+			f.add(host.Name, spec.Log, spec.maker())
 		}
 	}
 	if err := f.addObservatory(); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// maker makes the node whenever it is started: at first of the lab that was
+// loaded, and of its folder as it is by then afterwards, so that stopping and
+// starting a node reads its org.yaml as restarting a container does. It is
+// called with slot.starting held.
+func (s Spec) maker() func() (*Member, error) {
+	again := false
+	return func() (*Member, error) {
+		if again {
+			org, err := lab.LoadOrg(s.Org.Dir)
+			if err != nil {
+				return nil, fmt.Errorf("node %s: %w", s.Host.Name, err)
+			}
+			host, ok := org.Host(s.Host.Name)
+			if !ok {
+				return nil, fmt.Errorf("node %s: %s does not have it any more", s.Host.Name, org.Dir)
+			}
+			s.Org, s.Host = org, host
+		}
+		again = true
+		return New(s)
+	}
 }
 
 func (f *Fleet) add(name string, log *slog.Logger, create func() (*Member, error)) {
