@@ -49,7 +49,7 @@ func (t returned) write(w io.Writer, boundary string) {
 		encoding = "8bit"
 	}
 	fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", boundary, t.kind, encoding)
-	w.Write(t.content) // to a bufio.Writer, which keeps its first error
+	_, _ = w.Write(t.content) // a bufio.Writer keeps its first error; Write returns it
 }
 
 // maxLine bounds a line, in octets without its line end (RFC 5322 §2.1.1).

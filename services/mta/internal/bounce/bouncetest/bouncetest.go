@@ -159,9 +159,9 @@ func checkHeader(h Fields) (boundary, reportType string, err error) {
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	switch {
 	case err != nil:
-		return "", "", fmt.Errorf("Content-Type: %w", err)
+		return "", "", fmt.Errorf("field Content-Type: %w", err)
 	case kind != "multipart/report" || len(params) != 2 || params["boundary"] == "" || params["report-type"] == "":
-		return "", "", fmt.Errorf("Content-Type: %s", h.Get("Content-Type"))
+		return "", "", fmt.Errorf("field Content-Type: %s", h.Get("Content-Type"))
 	}
 	return params["boundary"], params["report-type"], nil
 }

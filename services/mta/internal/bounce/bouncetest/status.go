@@ -113,7 +113,7 @@ func checkRecipient(f Fields, global bool) error {
 	case until != (action == "delayed"):
 		return fmt.Errorf("action %s, Will-Retry-Until %q", action, f["will-retry-until"])
 	case strings.HasPrefix(f["diagnostic-code"], "smtp;") != host:
-		return fmt.Errorf("Remote-MTA %q with Diagnostic-Code %q: whose word is it?", f["remote-mta"], f["diagnostic-code"])
+		return fmt.Errorf("field Remote-MTA %q with Diagnostic-Code %q: whose word is it?", f["remote-mta"], f["diagnostic-code"])
 	case kind == "rfc822" && !ascii(address):
 		return fmt.Errorf("rfc822 address %q", address)
 	}
