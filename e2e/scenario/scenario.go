@@ -62,6 +62,7 @@ func All(t *testing.T, l Lab) {
 		{"status knows every node", statusKnowsEveryNode},
 		{"every reply code comes on purpose", everyReplyCode},
 		{"reserved local parts take mail", reservedPartsTakeMail},
+		{"delivery reports as they were asked for", deliveryReports},
 		{"mail in UTF-8", utf8Mail},
 		// Last: the resolver keeps the changed answer for its TTL.
 		{"changing the MX moves the connection", changingTheMX},
