@@ -2,6 +2,7 @@ package sasl
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,10 +56,10 @@ func NewClient(mechanism, user, password string) (Client, error) {
 	return nil, fmt.Errorf("unknown mechanism %q", mechanism)
 }
 
-// errChallenge says that the server wants what the mechanism does not have.
-func errChallenge(mechanism string) error {
-	return fmt.Errorf("%s: the server's challenge does not belong here", mechanism)
-}
+// ErrChallenge says that the server asks for what the mechanism does not have.
+var ErrChallenge = errors.New("the server asks for more than the mechanism has")
+
+func errChallenge(mechanism string) error { return fmt.Errorf("%s: %w", mechanism, ErrChallenge) }
 
 type plainClient struct {
 	message string

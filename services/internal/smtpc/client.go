@@ -50,6 +50,10 @@ type Options struct {
 	Queue    string   // the queue id that the connection is opened for, if any
 	Events   *event.Log
 	Timeouts Timeouts // zero values mean the defaults
+	// Mechanism is what Auth uses; "" means the strongest that is offered.
+	Mechanism string
+	// AuthInClear lets Auth use PLAIN and LOGIN without TLS.
+	AuthInClear bool
 	// Trace, if not nil, is told about every line, on the goroutine that speaks.
 	Trace func(Line)
 }
@@ -300,7 +304,7 @@ func (c *Client) flush(step Step) error {
 // read reads one reply. After a 421 the server closes (RFC 5321 §3.8).
 func (c *Client) read(step Step, timeout time.Duration) (reply.Reply, error) {
 	c.conn.SetReadDeadline(time.Now().Add(timeout))
-	rep, err := readReply(c.r, func(line string) { c.rec.line(event.In, line, step) })
+	rep, err := readReply(c.r, func(line string) { c.rec.reply(line, step) })
 	if err != nil {
 		return reply.Reply{}, c.fail(&Error{Step: step, Err: err})
 	}

@@ -27,7 +27,7 @@ func TestEventsTellTheDialogueAndMaskSecrets(t *testing.T) {
 	log := event.NewLog("pc.aurora.test", 0)
 	var traced []string
 	c, err := Open(t.Context(), conn, Options{
-		Protocol: Submission, Hello: "pc.aurora.test", Host: "mx1", Events: log,
+		Protocol: Submission, Hello: "pc.aurora.test", Host: "mx1", Events: log, AuthInClear: true,
 		Trace: func(l Line) { traced = append(traced, string(l.Dir)+" "+l.Text) },
 	})
 	if err != nil {

@@ -110,7 +110,7 @@ func FuzzServer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, says []byte, mode byte) {
 		m := &memory{says: bytes.NewReader(says)}
-		opt := Options{Hello: "a.test", Trace: func(l Line) {
+		opt := Options{Hello: "a.test", AuthInClear: true, Trace: func(l Line) {
 			if strings.ContainsAny(l.Text, "\x00\x1b\r\n") {
 				t.Fatalf("shown: %q", l.Text)
 			}

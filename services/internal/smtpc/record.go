@@ -32,6 +32,17 @@ type recorder struct {
 	conn   string
 	queue  string
 	secure bool
+	// hideChallenges keeps what AUTH asks out of records: with it and our
+	// response anybody could try passwords.
+	hideChallenges bool
+}
+
+// reply records a line of a reply.
+func (r *recorder) reply(line string, step Step) {
+	if r.hideChallenges && strings.HasPrefix(line, "334 ") && len(line) > len("334 ") {
+		line = "334 ****"
+	}
+	r.line(event.In, line, step)
 }
 
 func newRecorder(opt Options, conn net.Conn) recorder {

@@ -168,7 +168,7 @@ func TestRow6EndlessRepliesAreCut(t *testing.T) {
 				}
 				wrote <- n
 			}()
-			c, err := Open(t.Context(), client, Options{Protocol: Submission, Hello: "mx1.aurora.test"})
+			c, err := Open(t.Context(), client, Options{Protocol: Submission, Hello: "mx1.aurora.test", AuthInClear: true})
 			if err == nil {
 				err = c.Auth(t.Context(), "ana", "ana")
 			}
@@ -234,7 +234,7 @@ func TestRow12AbortedAUTHFailsCleanly(t *testing.T) {
 	}
 	for i := range 1000 {
 		conn, _ := converse(t, hello+"S: 250-x\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\n"+starts[i%len(starts)])
-		c, err := Open(t.Context(), conn, Options{Protocol: Submission, Hello: "mx1.aurora.test"})
+		c, err := Open(t.Context(), conn, Options{Protocol: Submission, Hello: "mx1.aurora.test", AuthInClear: true})
 		if err != nil {
 			t.Fatal(err)
 		}
