@@ -44,6 +44,7 @@ func (a *app) fetchCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&secured, "tls", false, fetchTLSFlag.In(a.lang))
 	flags.BoolVar(&starttls, "starttls", false, fetchSTLSFlag.In(a.lang))
+	flags.StringVar(&f.Auth, "auth", "", fetchAuthFlag.In(a.lang))
 	flags.BoolVar(&f.Keep, "keep", false, fetchKeepFlag.In(a.lang))
 	flags.StringVarP(&out, "output", "o", "", fetchOutFlag.In(a.lang))
 	flags.BoolVarP(&verbose, "verbose", "v", false, verboseDialogueFlag.In(a.lang))

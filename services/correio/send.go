@@ -57,6 +57,7 @@ func (a *app) sendCommand() *cobra.Command {
 	f.StringVar(&m.Subject, "subject", "", sendSubjectFlag.In(a.lang))
 	f.StringVar(&m.Body, "body", "", sendBodyFlag.In(a.lang))
 	f.StringVar(&eml, "eml", "", sendEMLFlag.In(a.lang))
+	f.StringVar(&m.Auth, "auth", "", sendAuthFlag.In(a.lang))
 	f.StringVar(&m.Notify, "notify", "", sendNotifyFlag.In(a.lang))
 	f.StringVar(&m.Ret, "ret", "", sendRetFlag.In(a.lang))
 	f.StringVar(&m.EnvID, "envid", "", sendEnvIDFlag.In(a.lang))

@@ -190,7 +190,9 @@ var (
 	sendSubjectFlag = text.New("subject", "assunto")
 	sendBodyFlag    = text.New("text of the message", "texto da mensagem")
 	sendEMLFlag     = text.New("send this whole message from a file (- for standard input)", "envia esta mensagem completa de um arquivo (- para a entrada padrão)")
-	sendNotifyFlag  = text.New("ask for delivery reports: `WHEN` is never, or some of success,failure,delay (RFC 3461)",
+	sendAuthFlag    = text.New("log in by this `MECHANISM`: scram-sha-256, cram-md5, plain or login; without it, by the strongest that the server offers",
+		"autentica por este `MECANISMO`: scram-sha-256, cram-md5, plain ou login; sem ela, pelo mais forte que o servidor oferece")
+	sendNotifyFlag = text.New("ask for delivery reports: `WHEN` is never, or some of success,failure,delay (RFC 3461)",
 		"pede relatórios de entrega: `QUANDO` é never, ou alguns de success,failure,delay (RFC 3461)")
 	sendRetFlag    = text.New("what a report of failure returns: full (the message) or hdrs (its header)", "o que um relatório de falha devolve: full (a mensagem) ou hdrs (o cabeçalho)")
 	sendEnvIDFlag  = text.New("a name that reports repeat, up to 100 characters", "um nome que os relatórios repetem, até 100 caracteres")
@@ -212,6 +214,8 @@ var (
 			"as apaga do servidor, a não ser com --keep. Escreve um mbox na saída padrão, ou um arquivo cada com -o.")
 	fetchTLSFlag  = text.New("on port 995, in TLS from the start", "na porta 995, em TLS desde o início")
 	fetchSTLSFlag = text.New("on port 110, TLS by STLS", "na porta 110, TLS por STLS")
+	fetchAuthFlag = text.New("log in by this `MECHANISM`: scram-sha-256, cram-md5, plain, or user (USER and PASS); without it, by the strongest that the server offers",
+		"autentica por este `MECANISMO`: scram-sha-256, cram-md5, plain ou user (USER e PASS); sem ela, pelo mais forte que o servidor oferece")
 	fetchKeepFlag = text.New("leave the messages on the server", "deixa as mensagens no servidor")
 	fetchOutFlag  = text.New("folder for one .eml file per message", "pasta para um arquivo .eml por mensagem")
 	fetchFailed   = text.New("failed in step %s: %s", "falhou no passo %s: %s")

@@ -68,7 +68,7 @@ func TestFetchBringsMailOctetForOctet(t *testing.T) {
 				t.Errorf("%s: message %d: uid %q, %d octets, size %d", how, i, m.UID, len(m.EML), m.Size)
 			}
 		}
-		if !got.said(">", "PASS ****") || got.said(">", "DELE 1") || !got.said(">", "QUIT") {
+		if !got.said(">", "AUTH SCRAM-SHA-256 ****") || got.said(">", "DELE 1") || !got.said(">", "QUIT") {
 			t.Errorf("%s: transcript %+v", how, got.Lines)
 		}
 	}
@@ -106,13 +106,13 @@ func TestFetchNamesTheStepThatFailed(t *testing.T) {
 	evil.mdaWith(evil.stack.Certificate("evil.test"))
 	for _, how := range []string{"starttls", "tls"} {
 		evil.post("/fetch", map[string]string{"user": "ana", "tls": how}, http.StatusOK, &got)
-		if got.OK || got.Step != "tls" || !strings.Contains(got.Reply, "certificate") || got.said(">", "PASS ****") {
+		if got.OK || got.Step != "tls" || !strings.Contains(got.Reply, "certificate") || got.said(">", "AUTH SCRAM-SHA-256 ****") {
 			t.Errorf("another's certificate by %s: %+v", how, got)
 		}
 	}
 	w.mda()
 	w.post("/fetch", pc.FetchRequest{User: "ana", Password: "wrong"}, http.StatusOK, &got)
-	if got.OK || got.Step != "pass" || got.Reply != "-ERR [AUTH] wrong name or password" {
+	if got.OK || got.Step != "auth" || got.Reply != "-ERR [AUTH] wrong name or password" {
 		t.Errorf("wrong password: %+v", got)
 	}
 	w.post("/fetch", pc.FetchRequest{User: "postmaster"}, http.StatusOK, &got)

@@ -166,7 +166,7 @@ func (w *world) submission(cert *tls.Certificate, change ...func(*smtpd.Config))
 	w.t.Helper()
 	bag := &mailbag{}
 	cfg := smtpd.Config{
-		Hostname: "mx1.aurora.test", Proto: smtpd.Submission, Backend: bag, AuthMechanisms: []string{"PLAIN"},
+		Hostname: "mx1.aurora.test", Proto: smtpd.Submission, Backend: bag, AuthMechanisms: []string{"LOGIN", "PLAIN", "CRAM-MD5", "SCRAM-SHA-256"},
 		RequireTLSForAuth: true, RequireAuth: true,
 	}
 	if cert != nil {
@@ -218,7 +218,7 @@ func TestSendWritesALetter(t *testing.T) {
 			t.Errorf("mail %q lacks %q", mail, want)
 		}
 	}
-	for _, line := range []string{"EHLO pc.aurora.test", "STARTTLS", "AUTH PLAIN ****", "DATA", ".", "QUIT"} {
+	for _, line := range []string{"EHLO pc.aurora.test", "STARTTLS", "AUTH SCRAM-SHA-256 ****", "DATA", ".", "QUIT"} {
 		if !got.said(">", line) {
 			t.Errorf("transcript lacks %q: %+v", line, got.Lines)
 		}
@@ -291,10 +291,11 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 			pc.SendRequest{From: "nobody@aurora.test", To: []string{"x@y.test"}},
 			pc.SendRequest{From: "bruno@boreal.test", To: []string{"x@y.test"}},
 			pc.SendRequest{From: "ana@aurora.test", To: []string{"x@y.test"}, User: "ana\r\nx", Password: "x"},
+			pc.SendRequest{From: "ana@aurora.test", To: []string{"x@y.test"}, Auth: "user"},
 		},
 		"/fetch": {
 			pc.FetchRequest{}, pc.FetchRequest{User: "nobody"}, pc.FetchRequest{User: "ana@boreal.test"},
-			pc.FetchRequest{User: "ana", TLS: "ssl"}, pc.FetchRequest{User: "ana\r\nDELE 1", Password: "x"},
+			pc.FetchRequest{User: "ana", TLS: "ssl"}, pc.FetchRequest{User: "ana", Auth: "apop"}, pc.FetchRequest{User: "ana\r\nDELE 1", Password: "x"},
 		},
 	} {
 		for _, body := range bodies {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 	"correio/services/internal/dsn"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/sasl"
 	"correio/services/pc/internal/mua"
+	"correio/services/pc/internal/pop3c"
 )
 
 const (
@@ -33,6 +36,7 @@ type SendRequest struct {
 	// User and Password log in as somebody else than From.
 	User     string `json:"user"`
 	Password string `json:"password"`
+	Auth     string `json:"auth"` // the mechanism; "" for the strongest
 	// What the sender wants to hear (RFC 3461), as people write it: Notify
 	// "never" or a list of success, failure, delay; Ret "full" or "hdrs".
 	Notify string `json:"notify"`
@@ -44,6 +48,7 @@ type SendRequest struct {
 type FetchRequest struct {
 	User     string       `json:"user"`     // name or address of one of the organisation's people
 	Password string       `json:"password"` // "" for their own
+	Auth     string       `json:"auth"`     // the mechanism, "user" for USER and PASS; "" for the strongest
 	TLS      mua.Security `json:"tls"`      // "" means none
 	Keep     bool         `json:"keep"`
 	UIDL     string       `json:"uidl"` // only that message
@@ -74,7 +79,9 @@ func (n *Node) submission(w http.ResponseWriter, r *http.Request) (m mua.Mail, u
 	if m, err = req.mail(); err != nil {
 		return m, user, err
 	}
-	user, err = n.sender(req, m.Letter.From)
+	if user, err = n.sender(req, m.Letter.From); err == nil {
+		user.Mechanism, err = mechanism(req.Auth, sasl.Mechanisms)
+	}
 	return m, user, err
 }
 
@@ -165,6 +172,15 @@ func (n *Node) user(name, password string) (mua.User, error) {
 	return mua.User{Name: name, Password: p.Password}, nil
 }
 
+// mechanism reads the name of a mechanism, in any case.
+func mechanism(name string, known []string) (string, error) {
+	name = strings.ToUpper(name)
+	if name != "" && !slices.Contains(known, name) {
+		return "", fmt.Errorf("auth %q: want one of %s", name, strings.Join(known, ", "))
+	}
+	return name, nil
+}
+
 // submissionServer is the organisation's first MTA that is not only a backup.
 func (n *Node) submissionServer() (mua.Server, error) {
 	for _, h := range n.env.Org.ByRole(lab.RoleMTA) {
@@ -200,7 +216,9 @@ func (n *Node) order(w http.ResponseWriter, r *http.Request) (o mua.Order, user 
 	if err = req.check(); err != nil {
 		return o, user, err
 	}
-	user, err = n.user(req.User, req.Password)
+	if user, err = n.user(req.User, req.Password); err == nil {
+		user.Mechanism, err = mechanism(req.Auth, append([]string{pop3c.User}, sasl.Mechanisms...))
+	}
 	return mua.Order{Security: req.TLS, Keep: req.Keep, UID: req.UIDL}, user, err
 }
 

@@ -11,7 +11,8 @@ type Message struct {
 	To      []string `json:"to"`
 	Subject string   `json:"subject,omitempty"`
 	Body    string   `json:"body,omitempty"`
-	EML     []byte   `json:"eml,omitempty"` // the whole message; then Subject and Body are not used
+	EML     []byte   `json:"eml,omitempty"`  // the whole message; then Subject and Body are not used
+	Auth    string   `json:"auth,omitempty"` // the mechanism to log in by; "" for the strongest
 	// What the sender wants to hear (RFC 3461): Notify "never" or a list of
 	// success, failure, delay; Ret "full" or "hdrs"; EnvID a name for reports.
 	Notify string `json:"notify,omitempty"`
@@ -51,7 +52,8 @@ func (l *Lab) Send(ctx context.Context, workstation string, m Message) (Sent, er
 // Fetch is what a workstation is asked to fetch by POP3.
 type Fetch struct {
 	User string `json:"user"`
-	TLS  string `json:"tls"` // none, starttls or tls
+	Auth string `json:"auth,omitempty"` // as in Message, or user for USER and PASS
+	TLS  string `json:"tls"`            // none, starttls or tls
 	Keep bool   `json:"keep"`
 }
 

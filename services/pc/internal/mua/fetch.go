@@ -81,7 +81,7 @@ func (f *Fetched) fail(err error) {
 }
 
 func (a *Agent) fetch(ctx context.Context, server Server, user User, o Order, got *Fetched, lines *transcript.Transcript) error {
-	c, err := a.mailbox(ctx, server, o.Security, lines)
+	c, err := a.mailbox(ctx, server, o.Security, user.Mechanism, lines)
 	if err != nil {
 		return err
 	}
@@ -132,9 +132,9 @@ func leave(ctx context.Context, c *pop3c.Client, err error) error {
 }
 
 // mailbox connects to the POP3 server, with TLS as ordered.
-func (a *Agent) mailbox(ctx context.Context, server Server, how Security, lines *transcript.Transcript) (*pop3c.Client, error) {
+func (a *Agent) mailbox(ctx context.Context, server Server, how Security, mechanism string, lines *transcript.Transcript) (*pop3c.Client, error) {
 	cfg := &tls.Config{RootCAs: a.Roots, MinVersion: tls.VersionTLS12}
-	opt := pop3c.Options{Host: server.Name, Events: a.Events, Trace: lines.Add}
+	opt := pop3c.Options{Host: server.Name, Events: a.Events, Trace: lines.Add, Mechanism: mechanism, InClear: how == InClear}
 	port := uint16(PortPOP3)
 	if how == TLS {
 		port, opt.TLS = PortPOP3S, cfg

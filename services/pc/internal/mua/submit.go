@@ -32,8 +32,8 @@ type Server struct {
 	Addr netip.Addr
 }
 
-// User is who logs in.
-type User struct{ Name, Password string }
+// User is who logs in, and by which mechanism; "" is the strongest.
+type User struct{ Name, Password, Mechanism string }
 
 // Agent is the mail program.
 type Agent struct {
@@ -87,7 +87,7 @@ func (a *Agent) Submit(ctx context.Context, server Server, user User, m Mail) Se
 }
 
 func (a *Agent) submit(ctx context.Context, server Server, user User, m Mail, sent *Sent, lines *transcript.Transcript) error {
-	c, err := a.open(ctx, server, lines)
+	c, err := a.open(ctx, server, user.Mechanism, lines)
 	if err != nil {
 		return err
 	}
@@ -108,13 +108,13 @@ func (a *Agent) submit(ctx context.Context, server Server, user User, m Mail, se
 }
 
 // open connects and says hello.
-func (a *Agent) open(ctx context.Context, server Server, lines *transcript.Transcript) (*smtpc.Client, error) {
+func (a *Agent) open(ctx context.Context, server Server, mechanism string, lines *transcript.Transcript) (*smtpc.Client, error) {
 	conn, err := a.connect(ctx, netip.AddrPortFrom(server.Addr, PortSubmission))
 	if err != nil {
 		return nil, &smtpc.Error{Step: smtpc.StepConnect, Err: err}
 	}
 	return smtpc.Open(ctx, conn, smtpc.Options{
-		Protocol: smtpc.Submission, Hello: a.Host, Host: server.Name, Events: a.Events,
+		Protocol: smtpc.Submission, Hello: a.Host, Host: server.Name, Events: a.Events, Mechanism: mechanism,
 		Trace: func(l smtpc.Line) { lines.Add(l.Time, l.Dir, l.Text, l.TLS) },
 	})
 }

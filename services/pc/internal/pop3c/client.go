@@ -1,5 +1,5 @@
-// Package pop3c is the client side of POP3 (RFC 1939) with STLS (RFC 2595): a
-// workstation's way to its mailbox.
+// Package pop3c is the client side of POP3 (RFC 1939) with STLS (RFC 2595), CAPA
+// (RFC 2449) and AUTH (RFC 5034): a workstation's way to its mailbox.
 //
 // The caller dials and gives the connection to Open, which reads the greeting.
 // Each command is sent, then its answer is read: one at a time, as the
@@ -31,6 +31,8 @@ const (
 	maxReply = 2 << 10
 	// maxListed bounds the lines of a listing.
 	maxListed = 200_000
+	// maxCapabilities bounds the lines of CAPA's answer.
+	maxCapabilities = 200
 )
 
 // Step is a part of the dialogue, for those who read that it failed.
@@ -41,6 +43,8 @@ const (
 	StepConnect Step = "connect"
 	StepBanner  Step = "banner"
 	StepTLS     Step = "tls"
+	StepCapa    Step = "capa"
+	StepAuth    Step = "auth"
 	StepUser    Step = "user"
 	StepPass    Step = "pass"
 	StepList    Step = "list"
@@ -85,23 +89,30 @@ type Options struct {
 	// TLS, if not nil, is spoken from the first octet on (port 995).
 	TLS    *tls.Config
 	Events *event.Log
+	// Mechanism is how Login proves who we are: a mechanism of SASL, or User for
+	// USER and PASS; "" means the strongest that the server offers.
+	Mechanism string
+	// InClear lets Login send the password as it is without TLS.
+	InClear bool
 	// Trace, if not nil, is told about every line that Events is told about.
 	Trace func(at time.Time, dir event.Dir, text string, tls bool)
 }
 
 // Client is one connection, used by one goroutine.
 type Client struct {
-	raw    net.Conn
-	conn   net.Conn // raw, or TLS on it
-	r      *bufio.Reader
-	rec    recorder
-	closed bool
+	raw       net.Conn
+	conn      net.Conn // raw, or TLS on it
+	r         *bufio.Reader
+	rec       recorder
+	mechanism string // of Options
+	inClear   bool   // of Options
+	closed    bool
 }
 
 // Open reads the greeting. It owns conn from now on: when it fails, conn is
 // closed.
 func Open(ctx context.Context, conn net.Conn, opt Options) (*Client, error) {
-	c := &Client{raw: conn, rec: newRecorder(opt, conn)}
+	c := &Client{raw: conn, rec: newRecorder(opt, conn), mechanism: opt.Mechanism, inClear: opt.InClear}
 	c.use(conn)
 	defer c.cutOn(ctx)()
 	if err := c.greet(ctx, opt.TLS); err != nil {
@@ -155,20 +166,6 @@ func (c *Client) handshake(ctx context.Context, cfg *tls.Config) error {
 	c.use(t)
 	c.rec.established(t.ConnectionState())
 	return nil
-}
-
-// Login says who we are. The password is masked wherever it is shown.
-func (c *Client) Login(ctx context.Context, user, password string) error {
-	defer c.cutOn(ctx)()
-	if _, err := c.command(StepUser, "USER "+user); err != nil {
-		return err
-	}
-	if err := c.write(StepPass, "PASS "+password, "PASS ****"); err != nil {
-		return err
-	}
-	_, err := c.answer(StepPass)
-	c.rec.auth(user, err == nil)
-	return err
 }
 
 // Entry is one message of a mailbox.
@@ -341,6 +338,11 @@ func (c *Client) answer(step Step) (string, error) {
 		return "", err
 	}
 	c.rec.line(event.In, line)
+	return verdict(step, line)
+}
+
+// verdict reads a status line.
+func verdict(step Step, line string) (string, error) {
 	switch status, _, _ := strings.Cut(line, " "); {
 	case strings.EqualFold(status, "+OK"):
 		return line, nil

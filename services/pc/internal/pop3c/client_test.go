@@ -47,7 +47,7 @@ func serve(t *testing.T, greeting string, answers ...string) net.Conn {
 
 func open(t *testing.T, conn net.Conn) *pop3c.Client {
 	t.Helper()
-	c, err := pop3c.Open(t.Context(), conn, pop3c.Options{Host: "mda.test"})
+	c, err := pop3c.Open(t.Context(), conn, pop3c.Options{Host: "mda.test", Mechanism: pop3c.User, InClear: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestPasswordIsMasked(t *testing.T) {
 	log := event.NewLog("pc.test", 0)
 	var said []string
 	c, err := pop3c.Open(t.Context(), serve(t, "+OK hi\r\n", "+OK\r\n", "+OK\r\n"), pop3c.Options{
-		Host: "mda.test", Events: log,
+		Host: "mda.test", Events: log, Mechanism: pop3c.User, InClear: true,
 		Trace: func(_ time.Time, dir event.Dir, text string, _ bool) { said = append(said, string(dir)+text) },
 	})
 	if err != nil {

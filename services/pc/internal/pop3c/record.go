@@ -50,12 +50,12 @@ func (r *recorder) failed(err error) {
 	r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, err.Error()))
 }
 
-func (r *recorder) auth(user string, ok bool) {
+func (r *recorder) auth(user, mechanism string, ok bool) {
 	text := event.Refused
 	if ok {
 		text = event.Accepted
 	}
-	r.append(event.KindAuth, text, event.M(event.User, user, event.Mechanism, "USER"))
+	r.append(event.KindAuth, text, event.M(event.User, user, event.Mechanism, mechanism))
 }
 
 func (r *recorder) line(dir event.Dir, text string) {
