@@ -150,6 +150,8 @@ func TestASCII(t *testing.T) {
 func seed(f *testing.F) {
 	for _, s := range []string{
 		"ana@aurora.test", `"a\"> X=1 <b"@d.test`, "a@[IPv6:::ffff:1.2.3.4]", "İ@İ.test", "<@a,@b:c@d>", "<>", `<""@d>`,
+		"joão@café.test", "joa\u0303o@CAFE\u0301.test", "ana＠x@aurora.test", "ana@aurora．test", "ana@xn--caf-dma.é", "\u212aarla@\u212a.test",
+		"a\u200db@au\u200drora.test", "a\u202eb@x.test", "ana@דואר.test", "ana@auroraדואר.test", `"é à"@d.test`, "👩\u200d🚀@d.test",
 		"Postmaster", "<Postmaster> SIZE=1", "a@Ⱥ.test", "\"\xff\"@d", "<\"\\>\"@d>",
 	} {
 		f.Add(s)
@@ -166,6 +168,13 @@ func check(t *testing.T, in string, a mailaddr.Address) {
 	}
 	if strings.ContainsFunc(s, unicode.IsControl) || len(a.Local) > mailaddr.MaxLocal || len(a.Domain) > mailaddr.MaxDomain {
 		t.Fatalf("%q is read as %#v", in, a)
+	}
+	b := a.ALabels()
+	if back, err := mailaddr.Parse(b.String()); err != nil || back != b || b.Local != a.Local || b.ALabels() != b || !mailaddr.SameDomain(a.Domain, b.Domain) {
+		t.Fatalf("%q is read as %#v, in A-labels %#v, read back as %#v, %v", in, a, b, back, err)
+	}
+	if f := mailaddr.Fold(a.Local); mailaddr.Fold(f) != f {
+		t.Fatalf("%q folds to %q, and that to %q", a.Local, f, mailaddr.Fold(f))
 	}
 	path, rest, err := mailaddr.ParsePath(a.Path())
 	if errors.Is(err, mailaddr.ErrTooLong) && len(a.Path()) > mailaddr.MaxPath {
