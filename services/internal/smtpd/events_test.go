@@ -2,6 +2,7 @@ package smtpd_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -34,17 +35,25 @@ func talk(t *testing.T, cfg smtpd.Config, lines ...string) []event.Record {
 		}
 	}
 	expectEOF(t, in)
-	batch, err := cfg.Events.Wait(t.Context(), 0, 1000)
-	for err == nil && batch.Records[len(batch.Records)-1].Text != event.Close {
-		last := batch.Records[len(batch.Records)-1].Seq
-		var more event.Batch
-		more, err = cfg.Events.Wait(t.Context(), last, 1000)
-		batch.Records = append(batch.Records, more.Records...)
+	return recorded(t, cfg.Events)
+}
+
+// recorded waits for the end of a connection and returns all that was recorded.
+func recorded(t *testing.T, log *event.Log) []event.Record {
+	t.Helper()
+	var all []event.Record
+	for len(all) == 0 || all[len(all)-1].Text != event.Close {
+		var last uint64
+		if len(all) > 0 {
+			last = all[len(all)-1].Seq
+		}
+		batch, err := log.Wait(t.Context(), last, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, batch.Records...)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return batch.Records
+	return all
 }
 
 func show(r event.Record) string {
@@ -256,5 +265,23 @@ func TestEvents_EarlyTalkerIsNoted(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%q", notes); got != `["the client spoke before the greeting" ""]` {
 		t.Errorf("noted %s", got)
+	}
+}
+
+// TLS on a port that speaks plain text: what came is told, and not shown.
+func TestEvents_OfTLSOnAPlainPort(t *testing.T) {
+	t.Parallel()
+	cfg := smtpd.Config{TLS: testTLS(), Backend: &memory{}, Events: event.NewLog("mx1.boreal.test", 0)}
+	addr := serve(t, cfg)
+	if _, err := tls.Dial("tcp", addr, clientTLS()); err == nil {
+		t.Error("the handshake succeeded")
+	}
+	var all []string
+	for _, r := range recorded(t, cfg.Events) {
+		all = append(all, show(r))
+	}
+	if text := strings.Join(all, "\n"); !strings.Contains(text, `note="TLS on a plain-text port"`) ||
+		!strings.Contains(text, "line > 421 4.7.0 This port speaks plain text") || len(all) != 5 {
+		t.Errorf("recorded:\n%s", text)
 	}
 }

@@ -16,10 +16,101 @@ import (
 	"correio/services/internal/smtpd"
 )
 
-// The tests here are named after rows of behaviour §6. Row 3 is
-// TestCommandTimesState, row 5 testdata/starttls_injection.dialog, row 6
-// TestRow6_EndlessLine, row 31 testdata/syntax.dialog and addresses.dialog; rows
-// 1, 2 and 7 are tested octet by octet in package wire, too.
+// The tests here are named after rows of behaviour §6. Rows 1 and 2 are in
+// smuggle_test.go, 4 and 23 in heap_test.go, 31 is testdata/syntax.dialog and
+// addresses.dialog. Rows 1, 2, 6 and 7 are tested octet by octet in package wire,
+// too, and row 3 for every command by TestCommandTimesState.
+
+// What fails leaves nothing of its transaction behind: neither RCPT nor DATA nor
+// BDAT goes on with it.
+func TestRow3_NothingIsLeftOfWhatFailed(t *testing.T) {
+	t.Parallel()
+	const rejected = "RCPT TO:<rejeita-dados@boreal.test>\r\n"
+	for name, s := range map[string]struct{ script, codes string }{
+		"refused by the policy behind DATA": {from + rejected + "DATA\r\n.\r\n", "250 250 354 554"},
+		"bare LF in DATA":                   {from + to + "DATA\r\na\nb\r\n.\r\n", "250 250 354 500"},
+		"too large by DATA":                 {from + to + "DATA\r\n" + strings.Repeat("x", 300) + "\r\n.\r\n", "250 250 354 552"},
+		"a header too large":                {from + to + "DATA\r\nA: " + strings.Repeat("x", 100) + "\r\n.\r\n", "250 250 354 552"},
+		"refused by the policy behind BDAT": {from + rejected + chunk("a\r\n", " LAST"), "250 250 554"},
+		"bare LF in a chunk":                {from + to + chunk("a\nb", ""), "250 250 500"},
+		"bare LF in a last chunk":           {from + to + chunk("a\nb", " LAST"), "250 250 500"},
+		"too large by BDAT":                 {from + to + chunk(strings.Repeat("x", 300), ""), "250 250 552"},
+		"BDAT that is malformed":            {from + to + chunk("a", "") + chunk("b", " FIRST"), "250 250 250 501"},
+		"RSET between chunks":               {from + to + chunk("a", "") + "RSET\r\n", "250 250 250 250"},
+		"MAIL refused":                      {"MAIL FROM:<recusado@b>\r\n", "550"},
+		"MAIL too large":                    {"MAIL FROM:<a@b> SIZE=1000\r\n", "552"},
+		"VRFY":                              {"VRFY ana\r\n", "252"},
+		"VRFY that is malformed":            {"VRFY\r\n", "501"},
+		"a line too long":                   {from + to + "RSET\r\nNOOP " + strings.Repeat("x", 5000) + "\r\n", "250 250 250 500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &memory{}
+			c, in := pipe(t.Context(), t, smtpd.Config{Backend: m, Chunking: true, Limits: smtpd.Limits{MessageSize: 200, Header: 50}})
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			expect(t, in, "220")
+			go io.WriteString(c, ehlo+s.script+to+"DATA\r\n"+chunk("QUIT\r\n", " LAST")+from+to+"DATA\r\nSubject: second\r\n.\r\nQUIT\r\n") //nolint:errcheck // it ends with the connection
+			expect(t, in, append([]string{"250"}, strings.Fields(s.codes)...)...)
+			expect(t, in, "503", "503", "503", "250", "250", "354", "250", "221")
+			messages := m.stored()
+			if last := messages[len(messages)-1]; last.text != "Subject: second\r\n" || len(last.t.Rcpts) != 1 {
+				t.Errorf("stored %+v", last)
+			}
+		})
+	}
+}
+
+// STARTTLS of one session is none of another's.
+func TestRow15_TLSBelongsToTheSession(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, smtpd.Config{TLS: testTLS(), Backend: &memory{}})
+	offered := func(c net.Conn, in *bufio.Reader) bool {
+		write(t, c, ehlo)
+		for found := false; ; {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found = found || strings.HasSuffix(line, "STARTTLS\r\n"); line[3] == ' ' {
+				return found
+			}
+		}
+	}
+	first, in1 := dial(t, addr)
+	second, in2 := dial(t, addr)
+	expect(t, in1, "220")
+	expect(t, in2, "220")
+	write(t, first, ehlo+"STARTTLS\r\n")
+	expect(t, in1, "250", "220")
+	secure := tls.Client(first, clientTLS())
+	if offered(secure, bufio.NewReader(secure)) {
+		t.Error("STARTTLS is offered inside of TLS")
+	}
+	third, in3 := dial(t, addr)
+	expect(t, in3, "220")
+	if !offered(second, in2) || !offered(third, in3) {
+		t.Error("one session's STARTTLS hides it from others")
+	}
+}
+
+// LMTP says for each recipient what became of it, whatever others hear, and a
+// null sender is a sender like any.
+func TestRow20_PartialLMTP(t *testing.T) {
+	t.Parallel()
+	for _, sender := range []string{"<>", "<ana@aurora.test>"} {
+		for _, message := range []string{"DATA\r\nhi\r\n.\r\n", chunk("h", "") + chunk("i", " LAST")} {
+			m := &memory{}
+			c, in := pipe(t.Context(), t, smtpd.Config{Proto: smtpd.LMTP, Backend: m, Chunking: true})
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			go io.WriteString(c, "LHLO a\r\nMAIL FROM:"+sender+"\r\n"+to+"RCPT TO:<rejeita-dados@boreal.test>\r\nRCPT TO:<ninguem@boreal.test>\r\n"+to+message+"QUIT\r\n") //nolint:errcheck // it ends with the connection
+			expect(t, in, "220", "250", "250", "250", "250", "550", "250", map[bool]string{true: "354", false: "250"}[message[0] == 'D'])
+			expect(t, in, "250", "554", "250", "221")
+			if got := m.stored(); len(got) != 1 || got[0].text != "hi\r\n" || len(got[0].t.Rcpts) != 3 {
+				t.Errorf("%q: stored %+v", message, got)
+			}
+		}
+	}
+}
 
 // One line that is larger than a message may be, without end.
 func TestRow7_HugeLineInData(t *testing.T) {
@@ -69,12 +160,12 @@ func TestRow8_ControlCharacters(t *testing.T) {
 		for _, command := range []string{
 			"EHLO a%sb", "HELO %s", "MAIL FROM:<a%s@b>", `MAIL FROM:<"a%s"@b>`, "MAIL FROM:<a@b%s>", "MAIL FROM:<a@b>%s", "MAIL FROM:<a@b> AUTH=a%s",
 			"MAIL FROM:<a@b> ENVID=a%s", "MAIL FROM:a@b%s", "RCPT TO:<a%s@b>", "RCPT TO:<a@b> ORCPT=rfc822;a%s", "RCPT TO:<a@b> ORCPT=utf-8;a%s",
-			"VRFY a%s", "HELP %s", "NOOP %s", "AUTH PLAIN%s", "AUTH PLAIN a%s",
+			"VRFY a%s", "BDAT %s1", "BDAT 1%s", "BDAT 0 %sLAST", "HELP %s", "NOOP %s", "AUTH PLAIN%s", "AUTH PLAIN a%s",
 		} {
 			line := fmt.Sprintf(command, char)
 			t.Run(fmt.Sprintf("%q", line), func(t *testing.T) {
 				t.Parallel()
-				c, in := pipe(t.Context(), t, smtpd.Config{DSN: true, SMTPUTF8: true, Proto: smtpd.Submission, AuthMechanisms: []string{"PLAIN"}})
+				c, in := pipe(t.Context(), t, smtpd.Config{DSN: true, SMTPUTF8: true, Chunking: true, Proto: smtpd.Submission, AuthMechanisms: []string{"PLAIN"}})
 				c.SetDeadline(time.Now().Add(10 * time.Second))
 				expect(t, in, "220")
 				write(t, c, ehlo)
