@@ -46,14 +46,18 @@ func (h *host) outcome(t *testing.T, id string) string {
 // was final, and was quoted as what the host had said.
 func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 	const taken = "delivered b.two.casos.test: 250 Ok: queued as GOOD1234"
+	const utf8 = "Subject: x\r\n\r\nx\r\n"
 	large := strings.Replace(message, "Oi, Bruno!", strings.Repeat("Oi, Bruno!\r\n", 100), 1)
 	for _, test := range []struct {
 		name          string
 		first, second string // scripts; "" means that nobody listens
-		message       string
+		message       string // to João where it is utf8
 		want          string
 	}{
 		{"SIZE", offering("SIZE 1000"), offering("SIZE 100000"), large, taken},
+		{"SMTPUTF8", offering("8BITMIME"), offering("8BITMIME", "SMTPUTF8"), utf8, taken},
+		{"nobody offers SMTPUTF8", offering("8BITMIME"), offering(), utf8,
+			"bounced : 550 5.6.7 b.two.casos.test does not offer SMTPUTF8, which the message or its addresses need"},
 		{"8BITMIME", offering(), offering("8BITMIME"), message + "ç\r\n", taken},
 		{"nobody offers it", offering("SIZE 100"), offering("SIZE 101"), message,
 			"bounced : 552 5.3.4 Message of 367 octets is larger than the 101 that b.two.casos.test takes"},
@@ -79,7 +83,11 @@ func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 					w.scripted(at, script)
 				}
 			}
-			id := w.submit(t, smtpc.Envelope{EightBit: strings.Contains(test.message, "ç")}, test.message)
+			env := smtpc.Envelope{EightBit: strings.Contains(test.message, "ç")}
+			if test.message == utf8 {
+				env.To = []smtpc.Recipient{{To: w.address("joão@two.casos.test")}}
+			}
+			id := w.submit(t, env, test.message)
 			if got := aurora.outcome(t, id); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}

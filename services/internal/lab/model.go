@@ -106,7 +106,7 @@ type Org struct {
 // SMTP is how a site's servers speak SMTP. The zero value is what the lab
 // teaches as right; the rest shows what else there is.
 type SMTP struct {
-	Chunking   bool `yaml:"chunking,omitempty"`   // offer CHUNKING (RFC 3030)
+	Chunking   bool `yaml:"chunking,omitempty"`   // offer CHUNKING (RFC 3030), and send by BDAT where others do
 	BinaryMIME bool `yaml:"binarymime,omitempty"` // offer BINARYMIME as well
 	// ASCIIOnly does not offer SMTPUTF8 (RFC 6531), as old servers do not: mail
 	// that needs it comes back from here with 5.6.7.

@@ -208,7 +208,7 @@ var dialogues = []dialogue{
 		env:  func(t testing.TB) Envelope { return envelope(t, "ana@aurora.test", "joão@boreal.test") },
 		script: hello + `
 			S: 250 mx1.boreal.test`,
-		want:   []string{"we, at mail: 550 5.6.7 mx1.boreal.test does not offer SMTPUTF8, which the addresses need"},
+		want:   []string{"we, at mail: 550 5.6.7 mx1.boreal.test does not offer SMTPUTF8, which the message or its addresses need"},
 		usable: true,
 	},
 	{

@@ -95,7 +95,7 @@ func (c *Client) cannot(env Envelope) reply.Reply {
 		return reply.Newf(554, "5.6.3", "%s does not offer 8BITMIME, which the message needs", host)
 	case env.needsUTF8() && !c.offers("SMTPUTF8"):
 		// RFC 6531 §3.2: it must not be sent to a server without the extension.
-		return reply.Newf(550, "5.6.7", "%s does not offer SMTPUTF8, which the addresses need", host)
+		return reply.Newf(550, "5.6.7", "%s does not offer SMTPUTF8, which the message or its addresses need", host)
 	}
 	return reply.Reply{}
 }

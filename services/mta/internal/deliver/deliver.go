@@ -11,7 +11,10 @@
 // domain of somebody else's is no destination; being the best there is a loop
 // (5.4.6), as every operator's backup would find. A
 // host that cannot be reached, refuses the connection or says 4xx is followed
-// by the next one; a 5xx about a recipient is final for it. When the connection
+// by the next one; a 5xx about a recipient is final for it. A host that cannot
+// take the message, from what it offers (SIZE, 8BITMIME, SMTPUTF8, BINARYMIME), is
+// passed by without a word; the message comes back, in our own name, when that is
+// so of all hosts. When the connection
 // is lost behind the final dot, nobody knows who has the message: it waits for
 // the next attempt and is not sent elsewhere at once.
 //
