@@ -121,7 +121,7 @@ var permanent = []Entry{
 		Advice:  text.New("Send less: EHLO's SIZE says how much the server takes.", "Envie menos: o SIZE na resposta a EHLO diz quanto o servidor aceita."),
 		Enhanced: []Detail{
 			{"5.2.3", text.New("larger than the whole mailbox may be", "maior do que a caixa inteira pode ser")},
-			{"5.3.4", text.New("larger than the server takes", "maior do que o servidor aceita")},
+			{"5.3.4", text.New("message or header larger than the server takes", "mensagem ou cabeçalho maior do que o servidor aceita")},
 		},
 		Recipes: []Recipe{onSMTP(text.New("announce a message beyond the limit", "anunciar uma mensagem acima do limite"), "552 5.3.4",
 			hello, sender+" SIZE=99999999999")},
