@@ -1,6 +1,8 @@
 package mta
 
 import (
+	"crypto/tls"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,30 @@ func (h *host) spoke(prefix string) []string {
 		}
 	}
 	return lines
+}
+
+func TestEveryPortOffersDSN(t *testing.T) {
+	w := newWorld(t)
+	w.mta("aurora", "mx1.aurora.test", 1)
+	for _, port := range []uint16{25, 587, 465, 589} {
+		conn, err := w.stack.Dial(t.Context(), "tcp", netip.MustParseAddr(pc), netip.AddrPortFrom(netip.MustParseAddr("198.18.1.25"), port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := smtpc.Options{Protocol: smtpc.Submission, Hello: "pc.aurora.test"}
+		if port == 465 {
+			opt.Protocol = smtpc.Submissions
+			conn = tls.Client(conn, &tls.Config{RootCAs: w.stack.Roots(), ServerName: "mx1.aurora.test"})
+		}
+		c, err := smtpc.Open(t.Context(), conn, opt)
+		if err != nil {
+			t.Fatalf("port %d: %v", port, err)
+		}
+		if _, offered := c.Extension("DSN"); !offered {
+			t.Errorf("port %d does not offer DSN", port)
+		}
+		c.Close()
+	}
 }
 
 // RFC 3461 §5.2.1 and §5.2.3: the parameters go on exactly as they came to a host

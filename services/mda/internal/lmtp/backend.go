@@ -9,6 +9,9 @@
 // message afterwards. DATA gathers the message, puts the trace fields of final
 // delivery in front of each copy (RFC 5321 §4.4) and stores all copies in one
 // transaction; each recipient gets a reply of its own, after the disk has it.
+//
+// DSN (RFC 3461) is not offered: the MTA keeps what the sender wants to hear, and
+// these replies tell it enough to report the delivery itself.
 package lmtp
 
 import (

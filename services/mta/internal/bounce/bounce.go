@@ -117,8 +117,7 @@ func (r *Report) global() bool {
 }
 
 func (r *Report) header(w io.Writer, global, eightBit bool) {
-	name := mime.QEncoding.Encode("utf-8", "Correio "+r.MTA)
-	fmt.Fprintf(w, "From: %s <%s>\r\n", name, r.From)
+	fmt.Fprintf(w, "From: \"Correio %s\" <%s>\r\n", r.MTA, r.From) // in quotes for its dots, RFC 5322 §3.2.5
 	fmt.Fprintf(w, "To: <%s>\r\n", r.To)
 	fmt.Fprintf(w, "Subject: %s\r\n", mime.QEncoding.Encode("utf-8", r.subject()))
 	fmt.Fprintf(w, "Date: %s\r\n", r.Date.Format(time.RFC1123Z))

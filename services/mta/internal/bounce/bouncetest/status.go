@@ -18,7 +18,7 @@ var patterns = map[string]*regexp.Regexp{
 	"mime-version":         regexp.MustCompile(`^1\.0$`),
 	"auto-submitted":       regexp.MustCompile(`^auto-replied$`),
 	"to":                   regexp.MustCompile(`^<.+>$`),
-	"from":                 regexp.MustCompile(`<[^<>]+@[^<>]+>$`),
+	"from":                 regexp.MustCompile(`^"[^"\\]+" <[^<>]+@[^<>]+>$`),
 	"original-envelope-id": regexp.MustCompile(`^[ -~]+$`),
 	"reporting-mta":        regexp.MustCompile(`^dns; [A-Za-z0-9.-]+$`),
 	"remote-mta":           regexp.MustCompile(`^dns; [!-~]+$`),
