@@ -64,6 +64,7 @@ func All(t *testing.T, l Lab) {
 		{"reserved local parts take mail", reservedPartsTakeMail},
 		{"delivery reports as they were asked for", deliveryReports},
 		{"mail in UTF-8", utf8Mail},
+		{"people log in by every mechanism", everyMechanism},
 		// Last: the resolver keeps the changed answer for its TTL.
 		{"changing the MX moves the connection", changingTheMX},
 	} {

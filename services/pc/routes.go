@@ -173,10 +173,10 @@ func (n *Node) user(name, password string) (mua.User, error) {
 }
 
 // mechanism reads the name of a mechanism, in any case.
-func mechanism(name string, known []string) (string, error) {
-	name = strings.ToUpper(name)
+func mechanism(given string, known []string) (string, error) {
+	name := strings.ToUpper(given)
 	if name != "" && !slices.Contains(known, name) {
-		return "", fmt.Errorf("auth %q: want one of %s", name, strings.Join(known, ", "))
+		return "", fmt.Errorf("auth %q: want one of %s", given, strings.Join(known, ", "))
 	}
 	return name, nil
 }
