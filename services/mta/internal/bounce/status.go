@@ -82,7 +82,14 @@ func (to Recipient) diagnostic(global bool) string {
 // what its class allows to say (RFC 3463 §3.1). It goes with the action: 2 for
 // success, 4 for a delay, and for a failure 4 only when time ran out.
 func (to Recipient) code(action Action) string {
-	class := map[Action]string{Failed: "5", Delayed: "4", Delivered: "2", Relayed: "2"}[action]
+	class := "2"
+	switch action {
+	case Failed:
+		class = "5"
+	case Delayed:
+		class = "4"
+	case Delivered, Relayed:
+	}
 	switch e := to.Reply.Enhanced.String(); {
 	case to.Status != "":
 		return to.Status

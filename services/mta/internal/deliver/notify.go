@@ -60,14 +60,24 @@ type news map[notice][]int
 
 // note notes what happened to a recipient, if the sender wants to know.
 func (a *attempt) note(n news, i int, action bounce.Action) {
-	event := map[bounce.Action]string{
-		bounce.Failed: dsn.Failure, bounce.Delayed: dsn.Delay, bounce.Delivered: dsn.Success, bounce.Relayed: dsn.Success,
-	}[action]
 	// RFC 5321 §6.1: nobody is told about a message with a null reverse-path.
-	if event != "" && !a.entry.From.Null() && dsn.Wants(a.entry.Rcpts[i].Notify, event) {
-		key := notice{action, bounce.Sender}
-		n[key] = append(n[key], i)
+	if action == "" || a.entry.From.Null() || !dsn.Wants(a.entry.Rcpts[i].Notify, keyword(action)) {
+		return
 	}
+	key := notice{action, bounce.Sender}
+	n[key] = append(n[key], i)
+}
+
+// keyword is what NOTIFY calls an action.
+func keyword(action bounce.Action) string {
+	switch action {
+	case bounce.Failed:
+		return dsn.Failure
+	case bounce.Delayed:
+		return dsn.Delay
+	case bounce.Delivered, bounce.Relayed:
+	}
+	return dsn.Success
 }
 
 // noteFailure notes a failure for the sender, for the postmaster where the site
