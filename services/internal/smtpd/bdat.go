@@ -20,8 +20,8 @@ func (s *session) bdat(ctx context.Context, c command.Command) reply.Reply {
 		s.chunks.Begin(c.Size, c.Last)
 		return reply.Reply{} // said when it has been read
 	}
-	head := s.newHeadSample()
-	in := wire.NewChunks(s.wire, s.rules(), head.observer(), func() error { return s.nextChunk(ctx) })
+	head, line := s.newHeadSample()
+	in := wire.NewChunks(s.wire, s.rules(), line, func() error { return s.nextChunk(ctx) })
 	s.chunks, s.state = in, chunking
 	in.Begin(c.Size, c.Last)
 	s.awaitMessage(&in.Message)

@@ -21,8 +21,8 @@ var (
 func (s *session) data(ctx context.Context, _ command.Command) reply.Reply {
 	defer s.reset()
 	s.say(replyStartMail)
-	head := s.newHeadSample()
-	in := wire.NewContent(s.wire, s.rules(), head.observer())
+	head, line := s.newHeadSample()
+	in := wire.NewContent(s.wire, s.rules(), line)
 	s.awaitMessage(&in.Message)
 	replies, err := s.backend.Data(ctx, s.t, in)
 	left := in.Drain()

@@ -118,7 +118,7 @@ func (s *session) recordMessage(in *wire.Message, head *headSample, note string)
 	case in.Fixed():
 		note = "a CR or LF of its own became CRLF"
 	}
-	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Message: head.messageID,
+	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Message: head.id.String(),
 		Text: fmt.Sprintf("(message: %d octets)", in.Size()), Meta: event.M(event.Note, note)})
 }
 

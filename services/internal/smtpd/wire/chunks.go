@@ -31,10 +31,10 @@ type Chunks struct {
 
 // NewChunks returns a message without any chunk. more is called when one has
 // been read that is not the last; it acknowledges it, and calls Begin for the
-// next, or returns why there is none. observe, which may be nil, is shown what
-// Read gives.
-func NewChunks(conn *Conn, rules Rules, observe func(p []byte), more func() error) *Chunks {
-	return &Chunks{Message: newMessage(conn, rules, observe), more: more, bol: true}
+// next, or returns why there is none. line, which may be nil, is shown the lines
+// of the header.
+func NewChunks(conn *Conn, rules Rules, line func([]byte), more func() error) *Chunks {
+	return &Chunks{Message: newMessage(conn, rules, line), more: more, bol: true}
 }
 
 // Begin says that so many octets of the message come next on the connection.

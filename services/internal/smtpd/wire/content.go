@@ -27,10 +27,10 @@ type Content struct {
 }
 
 // NewContent returns the message that begins with the next octet of conn.
-// observe, which may be nil, is shown what Read gives.
-func NewContent(conn *Conn, rules Rules, observe func(p []byte)) *Content {
+// line, which may be nil, is shown the lines of its header.
+func NewContent(conn *Conn, rules Rules, line func([]byte)) *Content {
 	conn.Enlarge()
-	return &Content{Message: newMessage(conn, rules, observe), lf: rules.LF || rules.Bare == TrustBare, bol: true}
+	return &Content{Message: newMessage(conn, rules, line), lf: rules.LF || rules.Bare == TrustBare, bol: true}
 }
 
 // Smuggled reports whether the message ended in a way that only TrustBare takes

@@ -21,7 +21,7 @@ func TestHeader_Limit(t *testing.T) {
 		"one field more":              {strings.Repeat(field, 3), true},
 		"continuations count":         {field + strings.Repeat("\t"+strings.Repeat("z", 97)+"\r\n", 2), true},
 		"one line without end":        {"X: " + strings.Repeat("x", 300), true},
-		"a name without end":          {strings.Repeat("x", 300), true},
+		"a name without end":          {strings.Repeat("x", 300), false},
 		"no header at all":            {strings.Repeat("not a field\r\n", 60), false},
 		"a body without empty line":   {field + "text: is a field\r\nthis is not\r\n" + strings.Repeat(field, 5), false},
 		"an empty line first":         {"\r\n" + strings.Repeat(field, 5), false},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"correio/services/internal/headsample"
 	"correio/services/internal/reply"
 )
 
@@ -52,14 +53,13 @@ type Rules struct {
 
 // Message is what reading a message by DATA or by BDAT has in common.
 type Message struct {
-	conn    *Conn
-	rules   Rules
-	observe func(p []byte)
+	conn  *Conn
+	rules Rules
 
 	size  int64     // octets given
 	read  int64     // octets of the wire
 	began time.Time // when the first octet could come
-	head  header
+	head  headsample.Scanner
 	fixed bool // a bare CR or LF became CRLF
 
 	spoiled *reply.Reply // why the message cannot be accepted, though it goes on
@@ -68,11 +68,11 @@ type Message struct {
 	err     error        // what Read says from now on
 }
 
-func newMessage(conn *Conn, rules Rules, observe func(p []byte)) Message {
+func newMessage(conn *Conn, rules Rules, line func([]byte)) Message {
 	if rules.Header == 0 {
 		rules.Header = rules.Size
 	}
-	return Message{conn: conn, rules: rules, observe: observe, began: time.Now()}
+	return Message{conn: conn, rules: rules, head: headsample.Scanner{Line: line}, began: time.Now()}
 }
 
 // Size returns how many octets the message had so far.
@@ -98,15 +98,16 @@ func (m *Message) Ended() bool { return m.ended }
 // give is the end of Read: what was read goes to the backend, unless something
 // spoils it.
 func (m *Message) give(p []byte, err error) (int, error) {
-	if m.head.write(p); m.head.octets > m.rules.Header {
+	_, _ = m.head.Write(p) // it never fails
+	if m.head.Octets() > m.rules.Header {
 		m.spoil(ReplyHeader)
+	}
+	if m.ended {
+		m.head.End()
 	}
 	if m.spoiled != nil {
 		m.err = m.spoiled.Err(nil)
 		return 0, m.err
-	}
-	if m.observe != nil {
-		m.observe(p)
 	}
 	m.err = err
 	if len(p) > 0 {

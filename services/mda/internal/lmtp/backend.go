@@ -25,6 +25,7 @@ import (
 
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
+	"correio/services/internal/headsample"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
@@ -161,12 +162,14 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	if t.Params.Body == "BINARYMIME" {
 		draft.Binary()
 	}
-	var head headScanner
+	var id headsample.MessageID
+	head := headsample.Scanner{Line: id.Line}
 	if _, err := io.Copy(draft, io.TeeReader(message, &head)); err != nil {
 		return nil, storeError(fmt.Errorf("receive message: %w", err))
 	}
+	head.End()
 	d := &store.Delivery{
-		Draft: draft, Sender: t.From.String(), MessageID: head.messageID(), Received: time.Now(),
+		Draft: draft, Sender: t.From.String(), MessageID: id.String(), Received: time.Now(),
 	}
 	copies, err := s.copies(t, d)
 	if err != nil {

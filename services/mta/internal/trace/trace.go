@@ -12,18 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"correio/services/internal/headsample"
 	"correio/services/internal/mailaddr"
 )
 
 // MaxHops is how many Received lines a message may have. RFC 5321 §6.3: at
 // least 100 was the advice; the field has settled on 50.
 const MaxHops = 50
-
-// Bounds of what a Header keeps of one line, in octets.
-const (
-	maxLine = 1000
-	maxName = 76
-)
 
 // Header takes a message by Write and remembers, in constant memory, what an
 // MTA asks for.
@@ -37,11 +32,8 @@ type Header struct {
 	Bare     bool
 	EightBit bool // an octet above 127, anywhere
 
-	line  []byte // of the current line, at most maxLine
-	lines int    // complete ones
-	in    string // name of the field that a folded line continues
-	id    []byte // value of Message-ID so far
-	done  bool   // the header has ended
+	scan headsample.Scanner
+	id   headsample.MessageID
 }
 
 // Write implements io.Writer; it never fails.
@@ -49,101 +41,31 @@ func (h *Header) Write(p []byte) (int, error) {
 	if !h.EightBit {
 		h.EightBit = bytes.ContainsFunc(p, func(r rune) bool { return r >= 0x80 })
 	}
-	for rest := p; !h.done && len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n')
-		part := rest
-		if end >= 0 {
-			part = rest[:end]
-		}
-		h.line = append(h.line, part[:min(len(part), maxLine-len(h.line))]...)
-		if end < 0 {
-			break
-		}
-		rest = rest[end+1:]
-		h.field(bytes.TrimSuffix(h.line, []byte("\r")))
-		h.line = h.line[:0]
-		h.lines++
+	if h.scan.Line == nil {
+		h.scan.Line = h.field
 	}
+	_, _ = h.scan.Write(p) // it never fails
 	return len(p), nil
 }
 
 // End tells that the message is complete.
 func (h *Header) End() {
-	if !h.done && len(h.line) > 0 {
-		h.field(h.line)
-	}
-	h.finish()
-}
-
-func (h *Header) finish() {
-	if h.done {
-		return
-	}
-	h.done = true
-	h.line = nil
-	if id := bytes.TrimSpace(h.id); len(id) > 2 && id[0] == '<' && id[len(id)-1] == '>' {
-		if inner := id[1 : len(id)-1]; isToken(inner) {
-			h.MessageID = string(inner)
-		}
-	}
+	h.scan.End()
+	h.Bare, h.HasID, h.MessageID = h.scan.Bare(), h.id.Found(), h.id.String()
 }
 
 // field takes one line of the header.
 func (h *Header) field(line []byte) {
-	if len(line) == 0 {
-		h.finish()
-		return
-	}
+	h.id.Line(line)
 	if line[0] == ' ' || line[0] == '\t' {
-		if h.lines == 0 {
-			h.Bare = true
-		}
-		if h.in == "message-id" && len(h.id) < maxLine {
-			h.id = append(h.id, line...)
-		}
 		return
 	}
-	name, value, ok := bytes.Cut(line, []byte(":"))
-	name = bytes.TrimRight(name, " \t")
-	if !ok || !isName(name) {
-		h.Bare = h.Bare || h.lines == 0
-		h.in = ""
-		return
-	}
-	h.in = strings.ToLower(string(name))
-	switch h.in {
-	case "received":
+	switch name, _, _ := headsample.Field(line); {
+	case bytes.EqualFold(name, []byte("received")):
 		h.Received++
-	case "date":
+	case bytes.EqualFold(name, []byte("date")):
 		h.HasDate = true
-	case "message-id":
-		if !h.HasID {
-			h.id = append(h.id, value...)
-		} else {
-			h.in = "" // the first one counts
-		}
-		h.HasID = true
 	}
-}
-
-// isName reports whether b is a field name (RFC 5322 §2.2).
-func isName(b []byte) bool {
-	for _, c := range b {
-		if c <= ' ' || c > '~' || c == ':' {
-			return false
-		}
-	}
-	return len(b) > 0 && len(b) <= maxName
-}
-
-// isToken keeps a Message-ID that is fit to be quoted in events and reports.
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if c <= ' ' || c > '~' || c == '<' || c == '>' {
-			return false
-		}
-	}
-	return len(b) <= 250
 }
 
 // Hop is what a Received line tells.

@@ -33,7 +33,7 @@ func TestHeader(t *testing.T) {
 		{"malformed Message-ID", "Message-ID: 1@a.test\r\n\r\n", Header{HasID: true}},
 		{"Message-ID with a space", "Message-ID: <1 @a.test>\r\n\r\n", Header{HasID: true}},
 		{"two of them: the first counts", "Message-ID: <1@a>\r\nMessage-ID: <2@a>\r\n <3@a>\r\n\r\n", Header{HasID: true, MessageID: "1@a"}},
-		{"typed without a header", "Oi, Bruno!\r\nDate: no\r\n", Header{Bare: true, HasDate: true}},
+		{"typed without a header", "Oi, Bruno!\r\nDate: no\r\n", Header{Bare: true}},
 		{"begins with a space", " Oi\r\n", Header{Bare: true}},
 		{"begins with an empty line", "\r\nDate: no\r\n", Header{}},
 		{"empty", "", Header{}},
@@ -44,7 +44,6 @@ func TestHeader(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, step := range []int{1, 3, 1000} {
 				got := read(test.message, step)
-				got.line, got.lines, got.in, got.id, got.done = nil, 0, "", nil, false
 				if got.Received != test.want.Received || got.MessageID != test.want.MessageID || got.HasID != test.want.HasID ||
 					got.HasDate != test.want.HasDate || got.Bare != test.want.Bare || got.EightBit != test.want.EightBit {
 					t.Errorf("in steps of %d: got %+v, want %+v", step, got, test.want)
@@ -65,9 +64,6 @@ func FuzzHeader(f *testing.F) {
 		}
 		if strings.ContainsAny(a.MessageID, "<> \r\n\t") || len(a.MessageID) > 250 {
 			t.Fatalf("%q: Message-ID %q", message, a.MessageID)
-		}
-		if cap(a.line) > 2*maxLine || cap(a.id) > 4*maxLine {
-			t.Fatalf("%q: %d and %d octets are kept", message, cap(a.line), cap(a.id))
 		}
 	})
 }
