@@ -29,6 +29,10 @@ func (a *app) fetchCommand() *cobra.Command {
 			if err := usage.Exclusive(cmd, "tls", "starttls"); err != nil {
 				return err
 			}
+			var err error
+			if f.Auth, err = mechanism(cmd, f.Auth, passwd, "plain", "cram-md5", "scram-sha-256"); err != nil {
+				return err
+			}
 			f.User = args[0]
 			switch {
 			case secured:
@@ -44,7 +48,7 @@ func (a *app) fetchCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&secured, "tls", false, fetchTLSFlag.In(a.lang))
 	flags.BoolVar(&starttls, "starttls", false, fetchSTLSFlag.In(a.lang))
-	flags.StringVar(&f.Auth, "auth", "", fetchAuthFlag.In(a.lang))
+	flags.StringVar(&f.Auth, "auth", passwd, fetchAuthFlag.In(a.lang))
 	flags.BoolVar(&f.Keep, "keep", false, fetchKeepFlag.In(a.lang))
 	flags.StringVarP(&out, "output", "o", "", fetchOutFlag.In(a.lang))
 	flags.BoolVarP(&verbose, "verbose", "v", false, verboseDialogueFlag.In(a.lang))

@@ -77,6 +77,7 @@ func TestMistakesAreOneLineInBothLanguages(t *testing.T) {
 		{"too few arguments", "talk mx1.boreal.test", exitUsage, "an argument is missing", "falta um argumento"},
 		{"too many arguments", "status now", exitUsage, `one argument too many: "now"`, `argumento a mais: "now"`},
 		{"no recipient", "send --from ana@aurora.test", exitUsage, "--from and --to are needed", "--from e --to são necessários"},
+		{"unknown mechanism", "fetch a@aurora.test --auth ntlm", exitUsage, "--auth ntlm: want one of user, plain", "--auth ntlm: use um destes: user, plain"},
 		{"wrong wish", "send --from a@aurora.test --to b@boreal.test --notify always", exitUsage, `not "always"`, `não "always"`},
 		{"wrong return", "send --from a@aurora.test --to b@boreal.test --ret none", exitUsage, "full or hdrs", "full ou hdrs"},
 		{"wrong envelope id", "send --from a@aurora.test --to b@boreal.test --envid ç", exitUsage, "printable ASCII", "ASCII imprimíveis"},

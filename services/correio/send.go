@@ -42,8 +42,11 @@ func (a *app) sendCommand() *cobra.Command {
 			if err := checkReports(cmd, m); err != nil {
 				return err
 			}
+			var err error
+			if m.Auth, err = mechanism(cmd, m.Auth, "plain", "login", "cram-md5", "scram-sha-256"); err != nil {
+				return err
+			}
 			if eml != "" {
-				var err error
 				if m.EML, err = a.readInput(eml); err != nil {
 					return err
 				}
@@ -57,7 +60,7 @@ func (a *app) sendCommand() *cobra.Command {
 	f.StringVar(&m.Subject, "subject", "", sendSubjectFlag.In(a.lang))
 	f.StringVar(&m.Body, "body", "", sendBodyFlag.In(a.lang))
 	f.StringVar(&eml, "eml", "", sendEMLFlag.In(a.lang))
-	f.StringVar(&m.Auth, "auth", "", sendAuthFlag.In(a.lang))
+	f.StringVar(&m.Auth, "auth", strongest, sendAuthFlag.In(a.lang))
 	f.StringVar(&m.Notify, "notify", "", sendNotifyFlag.In(a.lang))
 	f.StringVar(&m.Ret, "ret", "", sendRetFlag.In(a.lang))
 	f.StringVar(&m.EnvID, "envid", "", sendEnvIDFlag.In(a.lang))

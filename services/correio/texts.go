@@ -190,8 +190,9 @@ var (
 	sendSubjectFlag = text.New("subject", "assunto")
 	sendBodyFlag    = text.New("text of the message", "texto da mensagem")
 	sendEMLFlag     = text.New("send this whole message from a file (- for standard input)", "envia esta mensagem completa de um arquivo (- para a entrada padrão)")
-	sendAuthFlag    = text.New("log in by this `MECHANISM`: scram-sha-256, cram-md5, plain or login; without it, by the strongest that the server offers",
-		"autentica por este `MECANISMO`: scram-sha-256, cram-md5, plain ou login; sem ela, pelo mais forte que o servidor oferece")
+	sendAuthFlag    = text.New("how to log in: plain, login, cram-md5, scram-sha-256, or `strongest`: of those that the server offers",
+		"como autenticar: plain, login, cram-md5, scram-sha-256 ou `strongest`: o mais forte dos que o servidor oferece")
+	noMechanism    = text.New("--auth %s: want one of %s", "--auth %s: use um destes: %s")
 	sendNotifyFlag = text.New("ask for delivery reports: `WHEN` is never, or some of success,failure,delay (RFC 3461)",
 		"pede relatórios de entrega: `QUANDO` é never, ou alguns de success,failure,delay (RFC 3461)")
 	sendRetFlag    = text.New("what a report of failure returns: full (the message) or hdrs (its header)", "o que um relatório de falha devolve: full (a mensagem) ou hdrs (o cabeçalho)")
@@ -214,8 +215,8 @@ var (
 			"as apaga do servidor, a não ser com --keep. Escreve um mbox na saída padrão, ou um arquivo cada com -o.")
 	fetchTLSFlag  = text.New("on port 995, in TLS from the start", "na porta 995, em TLS desde o início")
 	fetchSTLSFlag = text.New("on port 110, TLS by STLS", "na porta 110, TLS por STLS")
-	fetchAuthFlag = text.New("log in by this `MECHANISM`: scram-sha-256, cram-md5, plain, or user (USER and PASS); without it, by the strongest that the server offers",
-		"autentica por este `MECANISMO`: scram-sha-256, cram-md5, plain ou user (USER e PASS); sem ela, pelo mais forte que o servidor oferece")
+	fetchAuthFlag = text.New("how to log in: `user` (USER and PASS), plain, cram-md5, scram-sha-256, or strongest: of those that the server offers",
+		"como autenticar: `user` (USER e PASS), plain, cram-md5, scram-sha-256 ou strongest: o mais forte dos que o servidor oferece")
 	fetchKeepFlag = text.New("leave the messages on the server", "deixa as mensagens no servidor")
 	fetchOutFlag  = text.New("folder for one .eml file per message", "pasta para um arquivo .eml por mensagem")
 	fetchFailed   = text.New("failed in step %s: %s", "falhou no passo %s: %s")
