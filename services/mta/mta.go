@@ -39,6 +39,7 @@ type Node struct {
 	disk      disk
 	grey      *policy.Greylist // one for all ports
 	ready     atomic.Bool
+	orders    sync.Mutex // held while the queue is changed by hand
 }
 
 // door is one port with the server behind it.
@@ -76,11 +77,12 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 		return nil, errors.Join(fmt.Errorf("mta metrics: %w", err), n.spool.Close())
 	}
 	n.deliverer = deliver.New(deliver.Config{
-		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics, Enqueue: n.enqueue,
+		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics,
+		Enqueue:  n.enqueue,
 		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
 		TLS: tune.tls,
 	})
-	n.queue = queue.New(queue.Config{Attempt: n.deliverer.Attempt})
+	n.queue = n.newQueue()
 	return n, nil
 }
 
@@ -168,10 +170,12 @@ func (n *Node) firstWait() time.Duration {
 
 // accept makes a message durable and starts its delivery.
 func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
-	if err := n.spool.Add(ctx, a.Entry, a.Body); err != nil {
+	e := a.Entry
+	epoch := n.queue.Epoch()
+	n.parkDead(e)
+	if err := n.spool.Add(ctx, e, a.Body); err != nil {
 		return err
 	}
-	e := a.Entry
 	n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
 	n.env.Events.Append(event.Record{
 		Kind: event.KindQueue, Conn: a.Peer.Conn, Queue: e.ID, Message: e.MessageID, Text: event.Accepted,
@@ -179,42 +183,7 @@ func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
 			event.Client, a.Client, event.Original, originals(e, a.Original)),
 	})
 	n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
-	n.enqueue(e)
-	return nil
-}
-
-// enqueue starts a new entry: one job for each domain.
-func (n *Node) enqueue(e *spool.Entry) {
-	now := time.Now()
-	seen := map[string]bool{}
-	var jobs []queue.Job
-	for _, r := range e.Rcpts {
-		if !seen[r.To.Domain] {
-			seen[r.To.Domain] = true
-			jobs = append(jobs, queue.Job{ID: e.ID, Domain: r.To.Domain, Due: now, Carry: e})
-		}
-	}
-	n.queue.Add(jobs...)
-}
-
-// resume goes on with what a previous run left. A first attempt that it died
-// in is made again at once.
-func (n *Node) resume(ctx context.Context) error {
-	list, err := n.spool.Waiting(ctx)
-	if err != nil {
-		return err
-	}
-	jobs := make([]queue.Job, len(list))
-	for i, d := range list {
-		jobs[i] = queue.Job{ID: d.ID, Domain: d.Domain, Due: d.Next}
-		if d.Interrupted {
-			jobs[i].Due = time.Time{}
-		}
-	}
-	n.queue.Add(jobs...)
-	if len(jobs) > 0 {
-		n.env.Log.Info("going on with the queue", "jobs", len(jobs))
-	}
+	n.launch(e, epoch)
 	return nil
 }
 

@@ -2,23 +2,30 @@ package mta
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"correio/services/internal/control"
 	"correio/services/internal/durable"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
 	"correio/services/internal/reply"
+	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
 )
 
 // Routes implements node.Service.
 func (n *Node) Routes() []node.Route {
-	return []node.Route{{Pattern: "GET /queue", Handler: http.HandlerFunc(n.serveQueue)}}
+	return []node.Route{
+		{Pattern: "GET /queue", Handler: http.HandlerFunc(n.serveQueue)},
+		{Pattern: "GET /queue/{id}", Handler: http.HandlerFunc(n.serveMessage)},
+		{Pattern: "POST /queue/{verb}", Handler: http.HandlerFunc(n.changeQueue)},
+	}
 }
 
 // Bounds of GET /queue?limit=.
@@ -27,8 +34,30 @@ const (
 	maxListed     = 10_000
 )
 
-// listedMessage is one message of GET /queue.
-type listedMessage struct {
+// QueueList is the answer of GET /queue: a part of the queue, oldest message
+// first. after= goes on behind a message or where Next says; domain= and state=
+// choose.
+type QueueList struct {
+	Messages []QueuedMessage `json:"messages"`
+	// Next is the after= of the following part; "" when this is the last one.
+	Next string `json:"next,omitempty"`
+	// Total and Octets are those of the whole queue, whatever was asked for.
+	Total  int64 `json:"total"`
+	Octets int64 `json:"octets"`
+	// Dead are the destinations that have mail and cannot be reached.
+	Dead []DeadDestination `json:"dead"`
+}
+
+// DeadDestination is a domain whose mail waits for a probe to get through.
+type DeadDestination struct {
+	Domain    string    `json:"domain"`
+	Since     time.Time `json:"since"`
+	NextProbe time.Time `json:"next_probe"`
+	LastReply string    `json:"last_reply"`
+}
+
+// QueuedMessage is one message of GET /queue.
+type QueuedMessage struct {
 	ID          string     `json:"id"`
 	From        string     `json:"from"` // "<>" for the null reverse-path
 	To          []string   `json:"to"`   // those that wait
@@ -38,55 +67,198 @@ type listedMessage struct {
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
 	LastReply   string     `json:"last_reply"`
 	// State is active before the first attempt has ended, deferred afterwards,
-	// quarantined when somebody must look at it.
+	// held when a person has put it aside, quarantined when somebody must look
+	// at it.
 	State     string `json:"state"`
 	MessageID string `json:"message_id"`
 }
 
-func (n *Node) serveQueue(w http.ResponseWriter, r *http.Request) {
-	limit := defaultListed
-	if s := r.URL.Query().Get("limit"); s != "" {
-		v, err := strconv.Atoi(s)
-		if err != nil || v < 1 || v > maxListed {
-			http.Error(w, "limit: want a number from 1 to "+strconv.Itoa(maxListed), http.StatusBadRequest)
-			return
-		}
-		limit = v
-	}
-	list, err := n.spool.List(r.Context(), limit)
-	if err != nil {
-		n.env.Log.Error("list the queue", "err", err)
-		http.Error(w, "the queue cannot be read", http.StatusInternalServerError)
-		return
-	}
-	messages := make([]listedMessage, len(list))
-	for i, l := range list {
-		messages[i] = listed(l)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(map[string]any{"messages": messages}); err != nil {
-		n.env.Log.Debug("answer GET /queue", "err", err) // the client has gone
-	}
+// QueuedDetails is the answer of GET /queue/{id}.
+type QueuedDetails struct {
+	QueuedMessage
+	Ret        string            `json:"ret,omitempty"`
+	EnvID      string            `json:"envid,omitempty"`
+	EightBit   bool              `json:"eightbit"`
+	Binary     bool              `json:"binary"`
+	UTF8       bool              `json:"utf8"`
+	Recipients []QueuedRecipient `json:"recipients"`
+	Header     string            `json:"header"` // the beginning of the message; "" when it cannot be read
 }
 
-func listed(l spool.Listed) listedMessage {
-	m := listedMessage{
-		ID: l.ID, From: l.From.String(), To: l.To, Size: l.Size, Arrived: l.Arrived, Attempts: l.Attempts,
-		LastReply: l.Reply, MessageID: l.MessageID, State: "active",
+// QueuedRecipient is one that waits.
+type QueuedRecipient struct {
+	Address     string     `json:"address"`
+	Notify      string     `json:"notify,omitempty"`
+	ORcpt       string     `json:"orcpt,omitempty"`
+	Attempts    int        `json:"attempts"`
+	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	LastReply   string     `json:"last_reply"`
+	Held        bool       `json:"held"`
+	Dead        bool       `json:"dead"`    // its destination is
+	Noticed     bool       `json:"noticed"` // the sender was told about the delay
+}
+
+func (n *Node) serveQueue(w http.ResponseWriter, r *http.Request) {
+	page, limit, err := n.page(r)
+	if err != nil {
+		control.WriteError(w, statusOf(err), err.Error())
+		return
 	}
-	if l.From.Null() {
-		m.From = "<>"
+	list, err := n.spool.List(r.Context(), page, limit+1)
+	if err == nil {
+		var answer QueueList
+		if answer, err = n.queueList(r.Context(), list, limit); err == nil {
+			control.WriteJSON(w, http.StatusOK, answer)
+			return
+		}
 	}
-	if !l.Next.IsZero() {
-		m.NextAttempt = &l.Next
+	n.env.Log.Error("list the queue", "err", err)
+	control.WriteError(w, http.StatusInternalServerError, "the queue cannot be read")
+}
+
+// queueList makes the answer of up to limit messages.
+func (n *Node) queueList(ctx context.Context, list []spool.Listed, limit int) (QueueList, error) {
+	st, err := n.spool.Stats(ctx)
+	if err != nil {
+		return QueueList{}, err
 	}
+	dead := n.queue.Dead()
+	answer := QueueList{Messages: []QueuedMessage{}, Dead: []DeadDestination{}, Total: st.Messages, Octets: st.Octets}
+	for i, l := range list {
+		if i == limit {
+			last := list[i-1]
+			answer.Next = spool.Position{Arrived: last.Arrived, ID: last.ID}.String()
+			break
+		}
+		answer.Messages = append(answer.Messages, listed(l, dead))
+	}
+	for _, d := range dead {
+		answer.Dead = append(answer.Dead, DeadDestination{d.Domain, d.Since.UTC(), d.Probe.UTC(), d.Why.String()})
+	}
+	slices.SortFunc(answer.Dead, func(a, b DeadDestination) int { return strings.Compare(a.Domain, b.Domain) })
+	return answer, nil
+}
+
+// badRequest is what is wrong with a request.
+type badRequest string
+
+// Error implements error.
+func (e badRequest) Error() string { return string(e) }
+
+// statusOf is the HTTP status of an error that a request has caused.
+func statusOf(err error) int {
+	var bad badRequest
 	switch {
-	case l.Quarantined != "":
-		m.State, m.LastReply = "quarantined", l.Quarantined
-	case l.Reply != "":
-		m.State = "deferred"
+	case errors.As(err, &bad):
+		return http.StatusBadRequest
+	case errors.Is(err, spool.ErrGone):
+		return http.StatusNotFound
+	}
+	return http.StatusInternalServerError
+}
+
+// page reads which part of the queue is asked for.
+func (n *Node) page(r *http.Request) (p spool.Page, limit int, err error) {
+	q := r.URL.Query()
+	limit = defaultListed
+	if s := q.Get("limit"); s != "" {
+		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > maxListed {
+			return p, 0, badRequest("limit: want a number from 1 to " + strconv.Itoa(maxListed))
+		}
+	}
+	if p.State = q.Get("state"); p.State != "" && !slices.Contains(spool.States, p.State) {
+		return p, 0, badRequest("state: want one of " + strings.Join(spool.States, ", "))
+	}
+	if s := q.Get("domain"); s != "" {
+		if p.Domain, err = domainOf(s); err != nil {
+			return p, 0, err
+		}
+	}
+	if s := q.Get("after"); s != "" {
+		var ok bool
+		if p.After, ok = spool.ParsePosition(s); !ok {
+			p.After, err = n.spool.Position(r.Context(), s)
+		}
+		if errors.Is(err, spool.ErrGone) {
+			err = badRequest("after: no such message is queued any more; begin anew, or use what next said")
+		}
+	}
+	return p, limit, err
+}
+
+// domainOf reads a domain as recipients are kept by it.
+func domainOf(s string) (string, error) {
+	a, err := mailaddr.Parse("x@" + s)
+	if err != nil {
+		return "", badRequest("domain: " + strconv.Quote(s) + " is not a domain")
+	}
+	return a.ALabels().Domain, nil
+}
+
+func (n *Node) serveMessage(w http.ResponseWriter, r *http.Request) {
+	l, head, err := n.spool.Show(r.Context(), r.PathValue("id"))
+	switch {
+	case errors.Is(err, spool.ErrGone):
+		control.WriteError(w, http.StatusNotFound, notQueued(r.PathValue("id")))
+		return
+	case err != nil:
+		n.env.Log.Error("show a message", "err", err)
+		control.WriteError(w, http.StatusInternalServerError, "the message cannot be read")
+		return
+	}
+	dead := n.queue.Dead()
+	answer := QueuedDetails{
+		QueuedMessage: listed(l, dead), Ret: l.Ret, EnvID: l.EnvID, EightBit: l.EightBit, Binary: l.Binary, UTF8: l.UTF8, Header: head,
+		Recipients: []QueuedRecipient{},
+	}
+	for _, rcpt := range l.Rcpts {
+		_, isDead := dead[rcpt.Domain]
+		answer.Recipients = append(answer.Recipients, QueuedRecipient{
+			Address: rcpt.Address, Notify: rcpt.Notify, ORcpt: rcpt.ORcpt, Attempts: rcpt.Attempts, LastReply: rcpt.Reply,
+			NextAttempt: nextAttempt(rcpt, l, dead), Held: rcpt.Held, Dead: isDead, Noticed: rcpt.Noticed,
+		})
+	}
+	control.WriteJSON(w, http.StatusOK, answer)
+}
+
+// notQueued says that there is no message of a name that somebody typed.
+func notQueued(id string) string {
+	return "no message " + strconv.Quote(id[:min(len(id), 100)]) + " is queued here"
+}
+
+// listed is a message as the list shows it: the first of its next attempts, the
+// reply that has been known longest.
+func listed(l spool.Listed, dead map[string]queue.Destination) QueuedMessage {
+	m := QueuedMessage{
+		ID: l.ID, From: l.From.Path(), To: []string{}, Size: l.Size, Arrived: l.Arrived, MessageID: l.MessageID, State: l.State,
+	}
+	for _, r := range l.Rcpts {
+		m.To = append(m.To, r.Address)
+		m.Attempts = max(m.Attempts, r.Attempts)
+		if next := nextAttempt(r, l, dead); next != nil && (m.NextAttempt == nil || next.Before(*m.NextAttempt)) {
+			m.NextAttempt = next
+		}
+		if m.LastReply == "" {
+			m.LastReply = r.Reply
+		}
+	}
+	if l.Quarantined != "" {
+		m.LastReply = l.Quarantined
 	}
 	return m
+}
+
+// nextAttempt is when a recipient is tried next, at the earliest: nil when that
+// depends on a person. Of a dead destination nobody is tried before its probe.
+func nextAttempt(r spool.ListedRecipient, l spool.Listed, dead map[string]queue.Destination) *time.Time {
+	if r.Held || l.Quarantined != "" {
+		return nil
+	}
+	next := r.Next
+	if d, is := dead[r.Domain]; is && next.Before(d.Probe) {
+		next = d.Probe.UTC()
+	}
+	return &next
 }
 
 // queueSize is what metrics show of the queue.

@@ -21,6 +21,9 @@ package event
 //	queue  bounced                    to, reply, reason, bounce (queue id of the report that tells the sender)
 //	queue  removed                    -
 //	queue  quarantined                reason
+//	queue  held | released | dropped  to: a person has put these recipients aside, let
+//	                                  them go on, or removed them without a word to the sender
+//	queue  dead | alive               domain, reply, retry-in: of a destination, not of a message
 //	store  stored                     mailbox, uid, size, from
 //	store  retrieved | deleted        mailbox, uid, size
 //	node   starting|ready|stopping|reloaded|reload-refused   reason, zone
@@ -41,6 +44,11 @@ const (
 	Removed   = "removed"
 	// Quarantined: an entry that cannot be read is kept and left alone.
 	Quarantined = "quarantined"
+	Held        = "held"
+	Released    = "released"
+	Dropped     = "dropped"
+	Dead        = "dead"
+	Alive       = "alive"
 
 	Stored    = "stored"
 	Retrieved = "retrieved"
@@ -86,6 +94,7 @@ const (
 	RetryIn    = "retry-in"   // a Go duration, in real time
 	AttemptNo  = "attempt-no"
 	BounceID   = "bounce"
+	Domain     = "domain"
 	Mailbox    = "mailbox"
 	UID        = "uid"
 	Zone       = "zone"

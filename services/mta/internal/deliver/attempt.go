@@ -201,6 +201,7 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		t.fresh = true
 		return a.try(ctx, t)
 	}
+	a.reached = true
 	a.d.pool.put(t, c)
 	for k, i := range to {
 		if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {

@@ -162,6 +162,7 @@ type attempt struct {
 	began   time.Time
 	next    time.Time // of the next attempt, as written before this one
 	results []result  // one for each recipient of entry
+	reached bool      // a host was ready to talk
 }
 
 // fate is where a recipient stands.
@@ -190,8 +191,9 @@ type result struct {
 const maxSaid = 1000
 
 // said is the reply on one line of bounded length.
-func (r result) said() string {
-	s := r.reply.String()
+func (r result) said() string { return bounded(r.reply.String()) }
+
+func bounded(s string) string {
 	if len(s) <= maxSaid {
 		return s
 	}
@@ -200,33 +202,66 @@ func (r result) said() string {
 
 // Attempt implements queue.Attempt. A job carries its *spool.Entry when it has
 // just been accepted.
-func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (next time.Time, again bool) {
+func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result) {
 	defer func() {
 		if p := recover(); p != nil { // one bad message must not end the node
 			d.log.Error("attempt panicked", "msg_id", j.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			d.quarantine(ctx, j.ID, fmt.Errorf("panic: %v", p))
-			next, again = time.Time{}, false
+			res = queue.Result{}
 		}
 	}()
 	if a := d.takeUnwritten(j); a != nil {
-		return a.settle(ctx)
+		return a.conclude(ctx, queue.Unknown)
 	}
 	a, err := d.prepare(ctx, j)
 	switch {
 	case errors.Is(err, spool.ErrGone):
-		return time.Time{}, false
+		return queue.Result{}
 	case errors.Is(err, spool.ErrUnreadable):
 		d.quarantine(ctx, j.ID, err)
-		return time.Time{}, false
+		return queue.Result{}
 	case err != nil:
 		d.log.Error("attempt not begun", "msg_id", j.ID, "err", err)
-		return time.Now().Add(d.cfg.Trouble), true
+		return queue.Result{Next: time.Now().Add(d.cfg.Trouble), Again: true, Noticed: j.Noticed}
+	case j.Overdue:
+		a.say(result{fate: waiting, reply: j.Why})
+		return a.conclude(ctx, queue.Unknown)
 	}
 	if err := a.runBounded(ctx); err != nil {
 		d.quarantine(ctx, j.ID, err)
-		return time.Time{}, false
+		return queue.Result{}
 	}
-	return a.settle(ctx)
+	return a.conclude(ctx, a.reach())
+}
+
+// reach says whether the destination is there. A verdict of DNS that is final
+// is as good as a host's.
+func (a *attempt) reach() queue.Reach {
+	class := queue.Unknown
+	for _, r := range a.results {
+		switch {
+		case a.reached || r.fate == failed:
+			return queue.Reached
+		case r.fate == waiting:
+			class = queue.Unreached
+		}
+	}
+	return class
+}
+
+// conclude settles the attempt and tells the queue what follows.
+func (a *attempt) conclude(ctx context.Context, class queue.Reach) queue.Result {
+	res := queue.Result{Reach: class, Noticed: true}
+	for i, r := range a.results {
+		if class == queue.Unreached && r.fate == waiting {
+			res.Why = r.reply
+			res.Why.Lines = []string{bounded(strings.Join(r.reply.Lines, " / "))}
+		}
+		// As settle writes it down.
+		res.Noticed = res.Noticed && (a.entry.Rcpts[i].Noticed || a.d.cfg.Policy.Late(a.age()))
+	}
+	res.Next, res.Again = a.settle(ctx)
+	return res
 }
 
 func (d *Deliverer) takeUnwritten(j queue.Job) *attempt {
@@ -245,7 +280,8 @@ func (d *Deliverer) keepUnwritten(a *attempt) {
 }
 
 // prepare reads the entry and writes down the time of the next attempt. For a
-// new message both were done when it was accepted.
+// new message both were done when it was accepted; one that is overdue is not
+// attempted.
 func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) {
 	a := &attempt{d: d, domain: j.Domain, began: time.Now()}
 	if e, ok := j.Carry.(*spool.Entry); ok {
@@ -262,10 +298,15 @@ func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) 
 		if err != nil {
 			return nil, err
 		}
-		a.entry, a.number = e, e.Rcpts[0].Attempts+1
+		a.entry, a.number = e, e.Rcpts[0].Attempts
+		if !j.Fresh && !j.Overdue {
+			a.number++
+		}
 		a.next = a.nextTime(rand.Float64())
-		if err := d.cfg.Spool.Begin(ctx, j.ID, j.Domain, a.number, a.next); err != nil {
-			return nil, err
+		if !j.Overdue {
+			if err := d.cfg.Spool.Begin(ctx, j.ID, j.Domain, a.number, a.next); err != nil {
+				return nil, err
+			}
 		}
 	}
 	a.results = make([]result, len(a.entry.Rcpts))
@@ -285,7 +326,9 @@ func (d *Deliverer) quarantine(ctx context.Context, id string, why error) {
 	d.log.Error("message put into quarantine", "msg_id", id, "err", why)
 	ctx, cancel := settleContext(ctx)
 	defer cancel()
-	if err := d.cfg.Spool.Quarantine(ctx, id, why.Error()); err != nil {
+	if err := d.cfg.Spool.Quarantine(ctx, id, why.Error()); errors.Is(err, spool.ErrGone) {
+		return // somebody has dropped it meanwhile
+	} else if err != nil {
 		d.log.Error("quarantine failed", "msg_id", id, "err", err)
 		return
 	}

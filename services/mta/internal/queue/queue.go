@@ -5,102 +5,277 @@
 //
 // A new job is started the moment it is added when there is a place for it.
 // Places are bounded in all and for each destination, and destinations take
-// turns: a host that swallows time holds up its own mail alone.
+// turns: a host that swallows time holds up its own mail alone. How many places
+// a destination has follows from how its attempts end (feedback.go).
+//
+// A destination of which nothing has been heard several times in a row is dead.
+// Its jobs are parked: they cost a few octets each and are not attempted one by
+// one. One at a time is, as a probe, at a time that is due by the job's own
+// schedule and not too soon after the last probe; when it reaches a host, all
+// that waited become ready at once, oldest message first. What is owed to the
+// senders does not wait: at the age of the delay notice, and at the end of its
+// life, a parked job is run as overdue, so that the attempt's owner says what
+// must be said without asking the host again.
+//
+// A destination is a domain, not a host. Which hosts a domain has is known only
+// after asking DNS, for each message anew and with equal ones shuffled; a
+// domain with a live second host is alive. The price is that several domains
+// on one dead host are found dead one after the other, each by its own first
+// window of failures.
 package queue
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
+	"math"
+	"slices"
 	"sync"
 	"time"
+	"unique"
+
+	"correio/services/internal/reply"
 )
 
 // Job is what waits for one destination within one message.
 type Job struct {
-	ID     string    // queue id
-	Domain string    // destination: places are bounded for each
-	Due    time.Time // not before
-	// Carry is handed from Add to the first attempt and then forgotten.
+	ID      string    // queue id
+	Domain  string    // destination
+	Arrived time.Time // when the message did
+	Due     time.Time // not before
+	// Fresh says that the spool counts a first attempt that has not been made.
+	Fresh bool
+	// Noticed says that the sender has been told about the delay.
+	Noticed bool
+	// Unreached says that the last attempt reached no host.
+	Unreached bool
+	// Carry is handed from Add to the first attempt and then forgotten. It is
+	// forgotten earlier when too many jobs carry something, when the job has to
+	// wait for a dead destination, and when Epoch is not Queue.Epoch.
 	Carry any
+	Epoch uint64
+
+	// Overdue, set for an attempt, says that the destination is dead and no host
+	// is to be asked: say what is due by the message's age, with Why as the
+	// reason.
+	Overdue bool
+	Why     reply.Reply
 }
 
-// Attempt makes one attempt of a job. It returns when to try again; again is
-// false when the job is over. It may run beside others.
-type Attempt func(ctx context.Context, j Job) (next time.Time, again bool)
+// Result is how an attempt ended.
+type Result struct {
+	Next    time.Time // of the next attempt
+	Again   bool      // false when the job is over
+	Noticed bool      // as in Job
+	Reach   Reach
+	Why     reply.Reply // with Unreached: what went wrong
+}
+
+// Attempt makes one attempt of a job. It may run beside others.
+type Attempt func(ctx context.Context, j Job) Result
 
 // Config bounds a queue.
 type Config struct {
 	Workers        int // attempts at a time, default 64
-	PerDestination int // attempts at a time for one destination, default 20
+	PerDestination int // attempts at a time for one destination at most, default 20
 	// Grace is how long attempts may go on after the context has ended, before
 	// theirs ends too. Default 3 s.
 	Grace   time.Duration
 	Attempt Attempt
+	// Notice and Life are the ages at which a message's sender is told of the
+	// delay and of the end. Zero means never.
+	Notice, Life time.Duration
+	// Pause is how long a dead destination is left alone after its n-th failure;
+	// nil means a minute.
+	Pause func(n int) time.Duration
+	// Parked, if not nil, is told of a fresh job that has to wait for a dead
+	// destination, and Changed of a destination that died, or lives again. They
+	// must not wait for anything.
+	Parked  func(j Job, d Destination)
+	Changed func(d Destination)
 }
 
-// Queue schedules jobs. Make one with New and run it with Run.
-type Queue struct {
-	cfg  Config
-	wake chan struct{} // capacity 1: there is something in inbox
+// Destination is what is known of one.
+type Destination struct {
+	Domain string
+	Dead   bool
+	Since  time.Time // dead since
+	Probe  time.Time // the next probe is not made before
+	// Probing says that a probe is under way.
+	Probing bool
+	Why     reply.Reply // the last failure
+}
 
-	mu    sync.Mutex // guards inbox
-	inbox []Job
+const (
+	firstWindow = 5
+	deadAfter   = 5
+	// maxCarried bounds the jobs that carry something. It is a short cut past
+	// the spool for mail that is on its way at once.
+	maxCarried = 1000
+
+	never = moment(math.MaxInt64)
+)
+
+// item is a job as the queue keeps it: a hundred thousand of them are small.
+type item struct {
+	id      string
+	domain  unique.Handle[string]
+	arrived moment
+	due     moment
+	carry   any
+
+	fresh, noticed, unreached bool
+	revoked                   bool // do not keep it when its attempt ends
+	probe, overdue            bool // the attempt that runs is one
+}
+
+// Queue schedules jobs. Make one with New and run it with Run, once.
+type Queue struct {
+	cfg     Config
+	limits  limits
+	base    time.Time     // the zero moment
+	wake    chan struct{} // capacity 1: there is something in inbox or ops
+	stopped chan struct{} // closed when Run has returned
+
+	mu    sync.Mutex // guards what follows
+	inbox []*item
+	ops   []func(r *run)
+	epoch uint64
+	dead  map[string]Destination // by domain; only destinations that have jobs
 }
 
 // New returns an empty queue.
 func New(cfg Config) *Queue {
-	if cfg.Workers <= 0 {
-		cfg.Workers = 64
+	cfg.Workers = cmp.Or(max(cfg.Workers, 0), 64)
+	cfg.PerDestination = cmp.Or(max(cfg.PerDestination, 0), 20)
+	cfg.Grace = cmp.Or(max(cfg.Grace, 0), 3*time.Second)
+	cfg.Notice = cmp.Or(max(cfg.Notice, 0), never)
+	cfg.Life = cmp.Or(max(cfg.Life, 0), never)
+	if cfg.Pause == nil {
+		cfg.Pause = func(int) time.Duration { return time.Minute }
 	}
-	if cfg.PerDestination <= 0 {
-		cfg.PerDestination = 20
+	if cfg.Parked == nil {
+		cfg.Parked = func(Job, Destination) {}
 	}
-	if cfg.Grace <= 0 {
-		cfg.Grace = 3 * time.Second
+	if cfg.Changed == nil {
+		cfg.Changed = func(Destination) {}
 	}
-	return &Queue{cfg: cfg, wake: make(chan struct{}, 1)}
+	return &Queue{
+		cfg: cfg, base: time.Now(), wake: make(chan struct{}, 1), stopped: make(chan struct{}), dead: map[string]Destination{},
+		limits: limits{first: min(firstWindow, float64(cfg.PerDestination)), most: float64(cfg.PerDestination), deadAfter: deadAfter, pause: cfg.Pause},
+	}
 }
 
 // Add hands jobs to the queue. It never waits.
 func (q *Queue) Add(jobs ...Job) {
 	q.mu.Lock()
-	q.inbox = append(q.inbox, jobs...)
-	q.mu.Unlock()
+	defer q.mu.Unlock()
+	for _, j := range jobs {
+		q.inbox = append(q.inbox, q.itemOf(j))
+	}
+	q.signal()
+}
+
+// itemOf keeps of a job what is needed. The caller holds mu.
+func (q *Queue) itemOf(j Job) *item {
+	it := &item{
+		id: j.ID, domain: unique.Make(j.Domain), arrived: q.moment(j.Arrived), due: q.moment(j.Due),
+		fresh: j.Fresh, noticed: j.Noticed, unreached: j.Unreached, carry: j.Carry,
+	}
+	if j.Epoch != q.epoch {
+		it.carry = nil
+	}
+	return it
+}
+
+// moment is a time as the queue counts it; the zero time is long ago.
+func (q *Queue) moment(t time.Time) moment { return t.Sub(q.base) }
+
+func (q *Queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (q *Queue) take() []Job {
+// take empties the inbox, oldest message first.
+func (q *Queue) take() ([]*item, []func(r *run)) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	jobs := q.inbox
-	q.inbox = nil
-	return jobs
+	items, ops := q.inbox, q.ops
+	q.inbox, q.ops = nil, nil
+	q.mu.Unlock()
+	slices.SortStableFunc(items, byArrival)
+	return items, ops
 }
 
-// result is what a worker brings back.
-type result struct {
-	job   Job
-	again bool
+func byArrival(a, b *item) int { return cmp.Compare(a.arrived, b.arrived) }
+
+// Epoch is to be read before what a job carries is written down, and goes into
+// the job: Bump in between makes the job look at the spool again.
+func (q *Queue) Epoch() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.epoch
+}
+
+// Bump is to be called before something is changed in the spool behind the
+// queue's back, so that jobs which are on their way to the queue carry nothing.
+func (q *Queue) Bump() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.epoch++
+}
+
+// Parks reports whether a new job for a domain would have to wait because the
+// destination is dead.
+func (q *Queue) Parks(domain string) (Destination, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d, dead := q.dead[domain]
+	return d, dead && (d.Probing || time.Now().Before(d.Probe))
+}
+
+// Dead returns the destinations that are dead, by domain.
+func (q *Queue) Dead() map[string]Destination {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := make(map[string]Destination, len(q.dead))
+	for domain, d := range q.dead {
+		all[domain] = d
+	}
+	return all
+}
+
+// publish lets others see a destination.
+func (q *Queue) publish(d Destination) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if d.Dead {
+		q.dead[d.Domain] = d
+	} else {
+		delete(q.dead, d.Domain)
+	}
 }
 
 // Run starts attempts until the context ends, then waits for those that run.
 func (q *Queue) Run(ctx context.Context) {
+	defer close(q.stopped)
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	r := &run{cfg: q.cfg, ctx: work, dests: map[string]*destination{}, results: make(chan result)}
+	r := &run{q: q, ctx: work, dests: map[unique.Handle[string]]*destination{}, results: make(chan outcome)}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		r.admit(q.take())
-		r.start(time.Now())
-		timer.Reset(r.untilNext(time.Now()))
+		items, ops := q.take()
+		r.admit(items)
+		for _, op := range ops {
+			op(r)
+		}
+		r.start()
+		timer.Reset(r.untilNext())
 		select {
 		case <-q.wake:
-		case res := <-r.results:
-			r.finish(res)
+		case o := <-r.results:
+			r.finish(o)
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -110,121 +285,4 @@ func (q *Queue) Run(ctx context.Context) {
 	for r.active > 0 {
 		r.finish(<-r.results)
 	}
-}
-
-// destination is a domain that has jobs ready or running.
-type destination struct {
-	name   string
-	ready  []Job // in the order in which they became due
-	active int
-	queued bool // it is in run.turns
-}
-
-// run is the state that Run owns.
-type run struct {
-	cfg     Config
-	ctx     context.Context //nolint:containedctx // of the attempts; it lives exactly as long as run
-	later   byDue
-	dests   map[string]*destination // those with ready or running jobs
-	turns   []*destination          // those that may start a job, whose turn is next first
-	active  int
-	results chan result
-}
-
-// admit takes jobs over.
-func (r *run) admit(jobs []Job) {
-	now := time.Now()
-	for _, j := range jobs {
-		if j.Due.After(now) {
-			heap.Push(&r.later, j)
-		} else {
-			r.makeReady(j)
-		}
-	}
-}
-
-func (r *run) makeReady(j Job) {
-	d := r.dests[j.Domain]
-	if d == nil {
-		d = &destination{name: j.Domain}
-		r.dests[j.Domain] = d
-	}
-	d.ready = append(d.ready, j)
-	r.giveTurn(d)
-}
-
-// giveTurn lines a destination up if it may start a job.
-func (r *run) giveTurn(d *destination) {
-	if !d.queued && len(d.ready) > 0 && d.active < r.cfg.PerDestination {
-		d.queued = true
-		r.turns = append(r.turns, d)
-	}
-}
-
-// start starts what is due and has a place.
-func (r *run) start(now time.Time) {
-	for len(r.later) > 0 && !r.later[0].Due.After(now) {
-		r.makeReady(heap.Pop(&r.later).(Job))
-	}
-	for r.active < r.cfg.Workers && len(r.turns) > 0 {
-		d := r.turns[0]
-		r.turns = r.turns[1:]
-		d.queued = false
-		job := d.ready[0]
-		d.ready[0] = Job{}
-		d.ready = d.ready[1:]
-		d.active++
-		r.active++
-		r.giveTurn(d)
-		// Run waits for every result, and so for every worker.
-		go r.work(job)
-	}
-}
-
-func (r *run) work(j Job) {
-	next, again := r.cfg.Attempt(r.ctx, j)
-	j.Due, j.Carry = next, nil
-	r.results <- result{j, again}
-}
-
-// finish frees the place of an attempt.
-func (r *run) finish(res result) {
-	d := r.dests[res.job.Domain]
-	d.active--
-	r.active--
-	if res.again {
-		heap.Push(&r.later, res.job)
-	}
-	r.giveTurn(d)
-	if d.active == 0 && len(d.ready) == 0 {
-		delete(r.dests, d.name)
-	}
-}
-
-// untilNext is how long nothing becomes due.
-func (r *run) untilNext(now time.Time) time.Duration {
-	const forever = 24 * time.Hour
-	if len(r.later) == 0 {
-		return forever
-	}
-	return max(r.later[0].Due.Sub(now), 0)
-}
-
-// byDue is a heap of jobs.
-type byDue []Job
-
-func (h byDue) Len() int           { return len(h) }
-func (h byDue) Less(i, j int) bool { return h[i].Due.Before(h[j].Due) }
-func (h byDue) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-
-// Push implements heap.Interface.
-func (h *byDue) Push(x any) { *h = append(*h, x.(Job)) }
-
-// Pop implements heap.Interface.
-func (h *byDue) Pop() any {
-	old := *h
-	j := old[len(old)-1]
-	old[len(old)-1] = Job{}
-	*h = old[:len(old)-1]
-	return j
 }

@@ -50,12 +50,12 @@ func running(t *testing.T, cfg Config, body func(t *testing.T, q *Queue)) {
 
 func TestNewJobIsStartedAtOnce(t *testing.T) {
 	var started time.Time
-	cfg := Config{Attempt: func(_ context.Context, j Job) (time.Time, bool) {
+	cfg := Config{Attempt: func(_ context.Context, j Job) Result {
 		started = time.Now()
 		if j.Carry != "carried" {
 			t.Errorf("carry is %v", j.Carry)
 		}
-		return time.Time{}, false
+		return Result{Reach: Reached}
 	}}
 	running(t, cfg, func(t *testing.T, q *Queue) {
 		time.Sleep(time.Hour)
@@ -74,18 +74,21 @@ func TestDeadDestinationIsTriedForFiveDays(t *testing.T) {
 	policy := schedule.Default()
 	var ages []time.Duration
 	var arrived time.Time
-	cfg := Config{Attempt: func(_ context.Context, j Job) (time.Time, bool) {
+	cfg := Config{Notice: policy.Notice, Life: policy.Life, Pause: policy.Probe, Attempt: func(_ context.Context, j Job) Result {
+		if j.Overdue {
+			t.Errorf("after %s it is not attempted", time.Since(arrived))
+		}
 		age := time.Since(arrived)
 		ages = append(ages, age)
 		wait, again := policy.Wait(len(ages), age, 0)
 		if len(ages) > 1 && j.Carry != nil {
 			t.Error("carry is kept behind the first attempt")
 		}
-		return time.Now().Add(wait), again
+		return Result{Next: time.Now().Add(wait), Again: again, Reach: Unreached, Noticed: policy.Late(age)}
 	}}
 	running(t, cfg, func(t *testing.T, q *Queue) {
 		arrived = time.Now()
-		q.Add(Job{ID: "A", Domain: "x", Carry: 1})
+		q.Add(Job{ID: "A", Domain: "x", Arrived: arrived, Carry: 1})
 		time.Sleep(121 * time.Hour)
 	})
 	if len(ages) != 130 || ages[1] != 5*time.Second || ages[129] != 120*time.Hour {
@@ -105,11 +108,11 @@ func TestPlacesAreBoundedInAllAndForEachDestination(t *testing.T) {
 				most[key] = max(most[key], active[key])
 			}
 		}
-		cfg := Config{Workers: test.workers, PerDestination: 3, Attempt: func(_ context.Context, j Job) (time.Time, bool) {
+		cfg := Config{Workers: test.workers, PerDestination: 3, Attempt: func(_ context.Context, j Job) Result {
 			count(j, 1)
 			time.Sleep(time.Second)
 			count(j, -1)
-			return time.Time{}, false
+			return Result{Reach: Reached}
 		}}
 		running(t, cfg, func(t *testing.T, q *Queue) {
 			var jobs []Job
@@ -129,12 +132,12 @@ func TestPlacesAreBoundedInAllAndForEachDestination(t *testing.T) {
 // for another waiting.
 func TestSlowDestinationHoldsUpItsOwnMailAlone(t *testing.T) {
 	var l log
-	cfg := Config{Workers: 10, PerDestination: 5, Attempt: func(_ context.Context, j Job) (time.Time, bool) {
+	cfg := Config{Workers: 10, PerDestination: 5, Attempt: func(_ context.Context, j Job) Result {
 		if j.Domain == "slow" {
 			time.Sleep(time.Minute)
 		}
 		l.add("%s", j.Domain)
-		return time.Time{}, false
+		return Result{Reach: Reached}
 	}}
 	running(t, cfg, func(t *testing.T, q *Queue) {
 		for i := range 1000 {
@@ -155,10 +158,10 @@ func TestSlowDestinationHoldsUpItsOwnMailAlone(t *testing.T) {
 
 func TestDestinationsTakeTurns(t *testing.T) {
 	var l log
-	cfg := Config{Workers: 1, Attempt: func(_ context.Context, j Job) (time.Time, bool) {
+	cfg := Config{Workers: 1, Attempt: func(_ context.Context, j Job) Result {
 		time.Sleep(time.Second)
 		l.add("%s", j.Domain)
-		return time.Time{}, false
+		return Result{Reach: Reached}
 	}}
 	running(t, cfg, func(t *testing.T, q *Queue) {
 		q.Add(Job{Domain: "x"}, Job{Domain: "x"}, Job{Domain: "x"}, Job{Domain: "y"}, Job{Domain: "z"})
@@ -172,14 +175,14 @@ func TestDestinationsTakeTurns(t *testing.T) {
 func TestStopLetsAttemptsFinishThenCutsThem(t *testing.T) {
 	var l log
 	synctest.Test(t, func(t *testing.T) {
-		q := New(Config{Grace: 3 * time.Second, Attempt: func(ctx context.Context, j Job) (time.Time, bool) {
+		q := New(Config{Grace: 3 * time.Second, Attempt: func(ctx context.Context, j Job) Result {
 			select {
 			case <-time.After(map[string]time.Duration{"quick": time.Second, "slow": time.Hour}[j.ID]):
 				l.add("%s done", j.ID)
 			case <-ctx.Done():
 				l.add("%s cut", j.ID)
 			}
-			return time.Time{}, false
+			return Result{Reach: Reached}
 		}})
 		ctx, cancel := context.WithCancel(t.Context())
 		q.Add(Job{ID: "quick", Domain: "x"}, Job{ID: "slow", Domain: "x"}, Job{ID: "later", Domain: "x", Due: time.Now().Add(time.Millisecond * 2500)})
@@ -197,9 +200,9 @@ func TestStopLetsAttemptsFinishThenCutsThem(t *testing.T) {
 
 func BenchmarkAddWithManyWaiting(b *testing.B) {
 	done := make(chan struct{}, 1)
-	q := New(Config{Attempt: func(context.Context, Job) (time.Time, bool) {
+	q := New(Config{Attempt: func(context.Context, Job) Result {
 		done <- struct{}{}
-		return time.Time{}, false
+		return Result{Reach: Reached}
 	}})
 	for i := range 100_000 {
 		q.Add(Job{ID: fmt.Sprint(i), Domain: "dead", Due: time.Now().Add(time.Hour)})

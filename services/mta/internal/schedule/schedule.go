@@ -42,7 +42,7 @@ func Default() Policy {
 // the message's life is over: that attempt was its last.
 func (p Policy) Wait(n int, age time.Duration, chance float64) (wait time.Duration, ok bool) {
 	left := p.Life - age
-	if left <= 0 {
+	if left < grain {
 		return 0, false
 	}
 	wait = p.Then
@@ -55,4 +55,28 @@ func (p Policy) Wait(n int, age time.Duration, chance float64) (wait time.Durati
 
 // Late reports whether the sender is to be told about the delay of a message
 // that is age old.
-func (p Policy) Late(age time.Duration) bool { return age >= p.Notice }
+func (p Policy) Late(age time.Duration) bool { return age > p.Notice-grain }
+
+// grain is how exact ages are. At the lab's highest speed a nanosecond of the
+// clock is a tenth of a millisecond of the lab: without it, a message would be
+// a little too young at its end, and be tried once more.
+const grain = time.Millisecond
+
+// Bounds of the waits between probes of a dead destination.
+const (
+	firstProbe = 5 * time.Second
+	lastProbe  = time.Minute
+)
+
+// Probe returns how long after failure number n (from 1) of a dead destination
+// it may be tried again: twice as long each time, up to a minute. No message's
+// own wait is shorter at that point, so a message that is alone with its
+// destination is tried at the times of its schedule; and mail that is written
+// while the host is away finds out within a minute that it is back.
+func (p Policy) Probe(n int) time.Duration {
+	wait := firstProbe
+	for ; n > 1 && wait < lastProbe; n-- {
+		wait *= 2
+	}
+	return min(wait, lastProbe)
+}

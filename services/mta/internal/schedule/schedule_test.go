@@ -1,10 +1,13 @@
 package schedule
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"correio/services/internal/clock"
 )
 
 // attempts lists at which age each attempt of a message is made that nobody
@@ -36,6 +39,33 @@ func TestExactTimesOfTheDefaultSchedule(t *testing.T) {
 	}
 	if len(ages) != 130 || ages[len(ages)-2] != 119*time.Hour+4*time.Minute || ages[len(ages)-1] != 120*time.Hour {
 		t.Errorf("%d attempts, the last two at %s and %s", len(ages), ages[len(ages)-2], ages[len(ages)-1])
+	}
+}
+
+// At a speed of 3600 the last attempt came a nanosecond too early, and one more
+// was made.
+func TestAttemptsAreTheSameAtAnySpeed(t *testing.T) {
+	p := Default()
+	want := attempts(p, 0)
+	for _, speed := range []clock.Speed{1, 7, 60, 3600, 86_400, clock.MaxSpeed} {
+		var now time.Duration // of the wall clock
+		var late []bool
+		n := 1
+		for ; ; n++ {
+			age := speed.Lab(now)
+			late = append(late, p.Late(age))
+			wait, ok := p.Wait(n, age, 0)
+			if !ok {
+				break
+			}
+			now += speed.Real(wait)
+		}
+		if n != len(want) {
+			t.Errorf("speed %v: %d attempts, want %d", speed, n, len(want))
+		}
+		if i := slices.Index(late, true); i != 13 {
+			t.Errorf("speed %v: the notice comes with attempt %d, want 14", speed, i+1)
+		}
 	}
 }
 
@@ -72,7 +102,29 @@ func TestTheLastAttemptFallsOnTheEndOfLife(t *testing.T) {
 }
 
 func TestNoticeAfterFourHours(t *testing.T) {
-	if p := Default(); p.Late(4*time.Hour-1) || !p.Late(4*time.Hour) {
+	if p := Default(); p.Late(4*time.Hour-time.Second) || !p.Late(4*time.Hour) {
 		t.Error("the notice is not due at 4 hours")
+	}
+}
+
+func TestExactTimesBetweenProbes(t *testing.T) {
+	var got []string
+	for n := 1; n <= 7; n++ {
+		got = append(got, Default().Probe(n).String())
+	}
+	if d := cmp.Diff([]string{"5s", "10s", "20s", "40s", "1m0s", "1m0s", "1m0s"}, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// deadAfter is package queue's: failures in a row that make a destination dead.
+const deadAfter = 5
+
+func TestProbesNeverComeLaterThanALoneMessagesOwnAttempts(t *testing.T) {
+	p := Default()
+	for n := deadAfter; n <= 200; n++ {
+		if wait, _ := p.Wait(n, 0, 0); wait < p.Probe(n-deadAfter+1) {
+			t.Errorf("attempt %d waits %s, the destination %s", n, wait, p.Probe(n-deadAfter+1))
+		}
 	}
 }

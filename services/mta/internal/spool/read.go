@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"correio/services/internal/durable"
@@ -12,40 +14,80 @@ import (
 
 // Due is what waits for one domain within one message.
 type Due struct {
-	ID, Domain string
-	Next       time.Time
+	ID, Domain    string
+	Arrived, Next time.Time
 	// Interrupted says that the first attempt was begun and never ended: the
 	// node died in it.
 	Interrupted bool
+	Noticed     bool // all recipients' senders were told about the delay
+	// Unreached says that the last reply was about the network or routing, class
+	// X.4.X of RFC 3463 §3.5: no host is known to have been there.
+	Unreached bool
 }
 
-// Waiting lists all that waits, except what is in quarantine: what a node goes
-// on with when it starts.
-func (s *Spool) Waiting(ctx context.Context) ([]Due, error) {
-	var list []Due
+// add joins a recipient to those of the same domain.
+func (d *Due) add(next time.Time, attempts int, reply string, noticed bool) {
+	if d.Next.IsZero() || next.Before(d.Next) {
+		d.Next = next
+	}
+	d.Interrupted = d.Interrupted && attempts == 1 && reply == ""
+	d.Noticed = d.Noticed && noticed
+	d.Unreached = d.Unreached && strings.Contains(reply, " 4.4.")
+}
+
+func newDue(id, domain string, arrived time.Time) Due {
+	return Due{ID: id, Domain: domain, Arrived: arrived, Interrupted: true, Noticed: true, Unreached: true}
+}
+
+// Waiting hands over all that waits, except what is held or in quarantine: what
+// a node goes on with when it starts. The order is that of nothing.
+func (s *Spool) Waiting(ctx context.Context, each func(d Due)) error {
 	err := s.db.Read(ctx, func(tx *durable.Tx) error {
-		const query = `SELECT r.message, r.domain, MIN(r.next), MAX(r.attempts)=1 AND MAX(r.reply)=''
-			FROM recipient r JOIN message m ON m.id=r.message WHERE m.quarantined='' GROUP BY r.message, r.domain`
-		for row, err := range tx.Query(query) {
+		var of []Due // of one message, by domain
+		for row, err := range tx.Query(waitingQuery) {
 			if err != nil {
 				return err
 			}
-			var d Due
-			if err := row.Scan(&d.ID, &d.Domain, &d.Next, &d.Interrupted); err != nil {
+			var id, domain, reply string
+			var arrived, next time.Time
+			var attempts int
+			var noticed bool
+			if err := row.Scan(&id, &domain, &arrived, &next, &attempts, &reply, &noticed); err != nil {
 				return err
 			}
-			list = append(list, d)
+			if len(of) > 0 && of[0].ID != id {
+				handOver(of, each)
+				of = of[:0]
+			}
+			at := slices.IndexFunc(of, func(d Due) bool { return d.Domain == domain })
+			if at < 0 {
+				of = append(of, newDue(id, domain, arrived))
+				at = len(of) - 1
+			}
+			of[at].add(next, attempts, reply, noticed)
 		}
+		handOver(of, each)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read spool: %w", err)
+		return fmt.Errorf("read spool: %w", err)
 	}
-	return list, nil
+	return nil
 }
 
-// Entry returns a message with those of its recipients that wait and belong to
-// the domain. It returns ErrGone, or ErrUnreadable with the reason.
+func handOver(list []Due, each func(d Due)) {
+	for _, d := range list {
+		each(d)
+	}
+}
+
+// waitingQuery walks along both tables in the order of their keys. A reply is
+// cut short: its codes are at its beginning.
+const waitingQuery = `SELECT r.message, r.domain, m.arrived, r.next, r.attempts, substr(r.reply,1,12), r.noticed
+	FROM recipient r CROSS JOIN message m ON m.id=r.message WHERE r.held=0 AND m.quarantined='' ORDER BY r.message, r.n`
+
+// Entry returns a message with those of its recipients that wait, are not held and
+// belong to the domain. It returns ErrGone, or ErrUnreadable with the reason.
 func (s *Spool) Entry(ctx context.Context, id, domain string) (*Entry, error) {
 	e := &Entry{Message: Message{ID: id}}
 	err := s.db.Read(ctx, func(tx *durable.Tx) error {
@@ -75,7 +117,7 @@ func (s *Spool) Entry(ctx context.Context, id, domain string) (*Entry, error) {
 
 func recipients(tx *durable.Tx, id, domain string) ([]Recipient, error) {
 	var list []Recipient
-	const query = "SELECT n, address, notify, orcpt, attempts, next, reply, noticed FROM recipient WHERE message=? AND domain=? ORDER BY n"
+	const query = "SELECT n, address, notify, orcpt, attempts, next, reply, noticed FROM recipient WHERE message=? AND domain=? AND held=0 ORDER BY n"
 	for row, err := range tx.Query(query, id, domain) {
 		if err != nil {
 			return nil, err
@@ -120,91 +162,4 @@ func (s *Spool) Body(ctx context.Context, e *Entry) (*durable.Blob, error) {
 		return nil, fmt.Errorf("open body of %s: %w", e.ID, err)
 	}
 	return b, nil
-}
-
-// Listed is a queued message as people see it.
-type Listed struct {
-	Message
-	To          []string
-	Attempts    int
-	Next        time.Time // zero when there will be none
-	Reply       string    // of the recipient that has waited longest
-	Quarantined string    // why, or ""
-}
-
-// List returns up to limit messages, oldest first.
-func (s *Spool) List(ctx context.Context, limit int) ([]Listed, error) {
-	var list []Listed
-	err := s.db.Read(ctx, func(tx *durable.Tx) error {
-		const query = "SELECT id, arrived, sender, size, message_id, quarantined FROM message ORDER BY arrived, id LIMIT ?"
-		for row, err := range tx.Query(query, limit) {
-			if err != nil {
-				return err
-			}
-			var l Listed
-			var sender string
-			if err := row.Scan(&l.ID, &l.Arrived, &sender, &l.Size, &l.MessageID, &l.Quarantined); err != nil {
-				return err
-			}
-			l.From, _ = parse(sender) // an unreadable one is in quarantine, and shown as empty
-			list = append(list, l)
-		}
-		for i := range list {
-			if err := list[i].fill(tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list spool: %w", err)
-	}
-	return list, nil
-}
-
-// fill adds what the recipients say.
-func (l *Listed) fill(tx *durable.Tx) error {
-	for row, err := range tx.Query("SELECT address, attempts, next, reply FROM recipient WHERE message=? ORDER BY n", l.ID) {
-		if err != nil {
-			return err
-		}
-		var to, reply string
-		var attempts int
-		var next time.Time
-		if err := row.Scan(&to, &attempts, &next, &reply); err != nil {
-			return err
-		}
-		l.To = append(l.To, to)
-		if attempts > l.Attempts {
-			l.Attempts = attempts
-		}
-		if l.Next.IsZero() || next.Before(l.Next) {
-			l.Next = next
-		}
-		if l.Reply == "" {
-			l.Reply = reply
-		}
-	}
-	if l.Quarantined != "" {
-		l.Next = time.Time{}
-	}
-	return nil
-}
-
-// Stats is the exact account of the queue.
-type Stats struct {
-	Messages, Octets int64
-	Oldest           time.Time // zero when it is empty
-}
-
-// Stats counts what is queued.
-func (s *Spool) Stats(ctx context.Context) (Stats, error) {
-	var st Stats
-	err := s.db.Read(ctx, func(tx *durable.Tx) error {
-		return tx.QueryRow("SELECT COUNT(*), COALESCE(SUM(size),0), MIN(arrived) FROM message").Scan(&st.Messages, &st.Octets, &st.Oldest)
-	})
-	if err != nil {
-		return Stats{}, fmt.Errorf("count spool: %w", err)
-	}
-	return st, nil
 }

@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"correio/services/internal/durable"
@@ -67,7 +68,11 @@ CREATE TABLE recipient(
 	noticed  INTEGER NOT NULL, -- the sender was told about the delay
 	PRIMARY KEY(message, n)
 ) WITHOUT ROWID;
-`, "ALTER TABLE message ADD COLUMN binary INTEGER NOT NULL DEFAULT 0"}
+`, "ALTER TABLE message ADD COLUMN binary INTEGER NOT NULL DEFAULT 0", `
+ALTER TABLE recipient ADD COLUMN held INTEGER NOT NULL DEFAULT 0; -- not to be attempted until somebody releases it
+-- For lists in order of arrival, and to count without reading the messages.
+CREATE INDEX message_arrived ON message(arrived, id, size);
+`}
 
 // Message is what is known about a queued message besides its recipients.
 type Message struct {
@@ -94,6 +99,7 @@ type Recipient struct {
 	Next     time.Time
 	Reply    string
 	Noticed  bool
+	Held     bool
 }
 
 // Entry is a message with the recipients that still wait, in order.
@@ -106,6 +112,8 @@ type Entry struct {
 type Spool struct {
 	db  *durable.DB
 	dir string
+	// What is queued, kept beside the database so that nobody needs to count.
+	messages, octets atomic.Int64
 }
 
 // Open opens or creates the spool in dir. A damaged database is moved aside,
@@ -124,7 +132,11 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	return &Spool{db: db, dir: dir}, nil
+	s := &Spool{db: db, dir: dir}
+	if err := s.count(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open spool: %w", err), db.Close())
+	}
+	return s, nil
 }
 
 // setAside renames a database file and what belongs to it.
@@ -153,13 +165,21 @@ func NewID() string {
 
 // Add stores a message with its recipients; it is durable when Add returns.
 // Recipients count one attempt as begun, so their Next is the time of the
-// second.
+// second; not those that have a Reply, which says why they are not attempted at
+// once.
 func (s *Spool) Add(ctx context.Context, e *Entry, body io.Reader) error {
 	err := s.db.Write(ctx, func(tx *durable.Tx) error { return insert(tx, e, body) })
 	if err != nil {
 		return fmt.Errorf("add to spool: %w", err)
 	}
+	s.account(1, e.Size)
 	return nil
+}
+
+// account notes what a commit has changed.
+func (s *Spool) account(messages, octets int64) {
+	s.messages.Add(messages)
+	s.octets.Add(octets)
 }
 
 func insert(tx *durable.Tx, e *Entry, body io.Reader) error {
@@ -176,8 +196,11 @@ func insert(tx *durable.Tx, e *Entry, body io.Reader) error {
 	for i := range e.Rcpts {
 		r := &e.Rcpts[i]
 		r.N, r.Attempts = i, 1
+		if r.Reply != "" {
+			r.Attempts = 0
+		}
 		err := tx.Exec(`INSERT INTO recipient(message, n, address, domain, notify, orcpt, attempts, next, reply, noticed)
-			VALUES(?,?,?,?,?,?,?,?,'',0)`, m.ID, r.N, r.To.String(), r.To.Domain, r.Notify, r.ORcpt, r.Attempts, r.Next)
+			VALUES(?,?,?,?,?,?,?,?,?,0)`, m.ID, r.N, r.To.String(), r.To.Domain, r.Notify, r.ORcpt, r.Attempts, r.Next, r.Reply)
 		if err != nil {
 			return err
 		}
@@ -217,6 +240,7 @@ type Outcome struct {
 // Settle stores the outcome of an attempt. removed reports that no recipient
 // is left and the message is gone.
 func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error) {
+	var gone int64 // octets
 	err = s.db.Write(ctx, func(tx *durable.Tx) error {
 		for _, r := range o.Reports {
 			if err := insert(tx, r.Entry, r.Body); err != nil {
@@ -240,36 +264,52 @@ func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error)
 			}
 		}
 		if len(o.Done) > 0 {
-			removed, err = removeIfDone(tx, o.ID)
+			removed, gone, err = removeIfDone(tx, o.ID)
 		}
 		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("settle attempt: %w", err)
 	}
+	for _, r := range o.Reports {
+		s.account(1, r.Entry.Size)
+	}
+	if removed {
+		s.account(-1, -gone)
+	}
 	return removed, nil
 }
 
-func removeIfDone(tx *durable.Tx, id string) (bool, error) {
+// removeIfDone removes a message without recipients, and returns its size.
+func removeIfDone(tx *durable.Tx, id string) (removed bool, size int64, err error) {
 	var body int64
-	err := tx.QueryRow("SELECT body FROM message WHERE id=? AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=?)", id, id).Scan(&body)
+	err = tx.QueryRow("SELECT body, size FROM message WHERE id=? AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=?)", id, id).Scan(&body, &size)
 	if errors.Is(err, durable.ErrNotFound) {
-		return false, nil
+		return false, 0, nil
 	}
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	if err := durable.DeleteBlob(tx, body); err != nil && !errors.Is(err, durable.ErrNotFound) {
-		return false, err
+		return false, 0, err
 	}
-	return true, tx.Exec("DELETE FROM message WHERE id=?", id)
+	return true, size, tx.Exec("DELETE FROM message WHERE id=?", id)
 }
 
 // Quarantine keeps a message from being tried until somebody has looked at it.
+// It returns ErrGone when there is no such message.
 func (s *Spool) Quarantine(ctx context.Context, id, reason string) error {
-	err := s.db.Write(ctx, func(tx *durable.Tx) error { return quarantine(tx, id, reason) })
-	if err != nil {
+	found := false
+	err := s.db.Write(ctx, func(tx *durable.Tx) error {
+		err := quarantine(tx, id, reason)
+		found = tx.Changes() > 0
+		return err
+	})
+	switch {
+	case err != nil:
 		return fmt.Errorf("quarantine: %w", err)
+	case !found:
+		return ErrGone
 	}
 	return nil
 }

@@ -139,8 +139,8 @@ func TestWhatIsLeftCanBeQuarantinedInTheSameStep(t *testing.T) {
 	if _, err := s.Entry(t.Context(), "A1", "x.test"); !errors.Is(err, ErrGone) {
 		t.Errorf("it is tried again: %v", err)
 	}
-	list, err := s.List(t.Context(), 10)
-	if err != nil || len(list) != 1 || list[0].Quarantined != "double bounce" || list[0].Reply != "550 no" || len(list[0].To) != 1 {
+	list, err := s.List(t.Context(), Page{}, 10)
+	if err != nil || len(list) != 1 || list[0].Quarantined != "double bounce" || len(list[0].Rcpts) != 1 || list[0].Rcpts[0].Reply != "550 no" {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -154,6 +154,9 @@ func TestWhatANodeGoesOnWith(t *testing.T) {
 	add(t, s, entry(t, "A1", "ana@aurora.test", "a@x.test", "b@x.test", "c@y.test"), "Oi\r\n")
 	add(t, s, entry(t, "A2", "ana@aurora.test", "a@x.test"), "Oi\r\n")
 	add(t, s, entry(t, "A3", "ana@aurora.test", "a@x.test"), "Oi\r\n")
+	parked := entry(t, "A4", "ana@aurora.test", "a@x.test")
+	parked.Rcpts[0].Reply = "451 4.4.1 Nobody there"
+	add(t, s, parked, "Oi\r\n")
 	later := noon.Add(time.Hour)
 	if err := s.Begin(t.Context(), "A1", "y.test", 2, later); err != nil {
 		t.Fatal(err)
@@ -164,18 +167,24 @@ func TestWhatANodeGoesOnWith(t *testing.T) {
 	if err := s.Quarantine(t.Context(), "A3", "why not"); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Waiting(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := waiting(t, s)
 	want := []Due{
-		{"A1", "x.test", noon.Add(5 * time.Second), true}, // died in its first attempt
-		{"A1", "y.test", later, false},                    // died in its second
-		{"A2", "x.test", later, false},
+		{ID: "A1", Domain: "x.test", Arrived: noon, Next: noon.Add(5 * time.Second), Interrupted: true}, // died in its first attempt
+		{ID: "A1", Domain: "y.test", Arrived: noon, Next: later},                                        // died in its second
+		{ID: "A2", Domain: "x.test", Arrived: noon, Next: later, Noticed: true},
+		{ID: "A4", Domain: "x.test", Arrived: noon, Next: noon.Add(5 * time.Second), Unreached: true}, // never attempted
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
+}
+
+func waiting(t testing.TB, s *Spool) (list []Due) {
+	t.Helper()
+	if err := s.Waiting(t.Context(), func(d Due) { list = append(list, d) }); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 func TestUnreadableEntriesSaySo(t *testing.T) {
@@ -226,13 +235,20 @@ func TestListShowsWhatPeopleAskFor(t *testing.T) {
 	if _, err := s.Settle(t.Context(), Outcome{ID: "A2", Waiting: []Recipient{{N: 1, Next: noon.Add(time.Minute), Reply: "450 busy"}}}); err != nil {
 		t.Fatal(err)
 	}
-	list, err := s.List(t.Context(), 2)
+	list, err := s.List(t.Context(), Page{}, 2)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	l := list[0]
-	if l.ID != "A2" || l.Reply != "450 busy" || l.Next != noon.Add(5*time.Second) || len(l.To) != 2 || l.Size != 4 || l.Attempts != 1 {
-		t.Errorf("%+v", l)
+	want := []ListedRecipient{
+		{Address: "a@x.test", Domain: "x.test", Notify: "FAILURE", ORcpt: "rfc822;x", Attempts: 1, Next: noon.Add(5 * time.Second)},
+		{Address: "b@y.test", Domain: "y.test", Notify: "FAILURE", ORcpt: "rfc822;x", Attempts: 1, Next: noon.Add(time.Minute), Reply: "450 busy"},
+	}
+	if l.ID != "A2" || l.Size != 4 || l.State != Deferred || list[1].ID != "A1" || list[1].State != Active {
+		t.Errorf("%+v", list)
+	}
+	if d := cmp.Diff(want, l.Rcpts); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
 

@@ -1,0 +1,197 @@
+package mta
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"correio/services/internal/control"
+	"correio/services/internal/event"
+	"correio/services/internal/node"
+	"correio/services/mta/internal/queue"
+	"correio/services/mta/internal/spool"
+)
+
+// QueueOrder is the body of POST /queue/retry, hold, release and drop: exactly
+// one of its fields is set.
+//
+//	retry    attempts now what waits; a dead destination is probed now. Named by
+//	         its id, a message in quarantine is released first.
+//	hold     does not attempt until release, over restarts as well. Messages age
+//	         meanwhile.
+//	release  lets what is held or in quarantine go on, and attempts it now.
+//	drop     removes; the sender gets no report. An attempt that is under way is
+//	         not cut off.
+//
+// Of a message for several domains, an order about one of them is about the
+// recipients there.
+type QueueOrder struct {
+	ID     string `json:"id,omitempty"`
+	Domain string `json:"domain,omitempty"`
+	All    bool   `json:"all,omitempty"`
+}
+
+// QueueChanged is the answer: how many messages the order has changed. It is
+// none, without an error, when all was as wanted before.
+type QueueChanged struct {
+	Messages int `json:"messages"`
+}
+
+const (
+	maxOrder  = 4 << 10 // octets
+	orderTime = 2 * time.Minute
+)
+
+// errHeld says that a message cannot be tried.
+var errHeld = errors.New("the message is held: release it")
+
+func (n *Node) changeQueue(w http.ResponseWriter, r *http.Request) {
+	verb := r.PathValue("verb")
+	if !slices.Contains([]string{"retry", "hold", "release", "drop"}, verb) {
+		control.WriteError(w, http.StatusNotFound, "no such order: retry, hold, release and drop are known")
+		return
+	}
+	sel, err := readOrder(w, r)
+	if err != nil {
+		control.WriteError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if n.Ready() != nil {
+		control.WriteError(w, http.StatusServiceUnavailable, node.ErrStarting.Error())
+		return
+	}
+	// Half of a change is worse than one that nobody waits for.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), orderTime)
+	defer cancel()
+	n.orders.Lock()
+	defer n.orders.Unlock()
+	messages, err := n.order(ctx, verb, sel)
+	switch {
+	case errors.Is(err, spool.ErrGone):
+		control.WriteError(w, http.StatusNotFound, notQueued(sel.ID))
+	case errors.Is(err, errHeld):
+		control.WriteError(w, http.StatusConflict, err.Error())
+	case err != nil:
+		n.env.Log.Error("change the queue", "err", err)
+		control.WriteError(w, http.StatusInternalServerError, "the queue could not be changed: "+err.Error())
+	default:
+		control.WriteJSON(w, http.StatusOK, QueueChanged{messages})
+	}
+}
+
+// readOrder reads what is to be changed.
+func readOrder(w http.ResponseWriter, r *http.Request) (sel spool.Selection, err error) {
+	const want = `want {"id": …}, {"domain": …} or {"all": true}`
+	var o QueueOrder
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o); err != nil {
+		return sel, badRequest(want + ": " + err.Error())
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return sel, badRequest(want + ", and nothing behind it")
+	}
+	given := 0
+	for _, is := range []bool{o.ID != "", o.Domain != "", o.All} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return sel, badRequest(want + ", one of them")
+	}
+	if o.Domain != "" {
+		if o.Domain, err = domainOf(o.Domain); err != nil {
+			return sel, err
+		}
+	}
+	return spool.Selection{ID: o.ID, Domain: o.Domain}, nil
+}
+
+// order carries one out and returns how many messages it has changed. One at a
+// time does.
+func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (messages int, err error) {
+	if verb == "retry" {
+		if verb, err = n.retryMeans(ctx, sel); err != nil {
+			return 0, err
+		}
+	}
+	if verb == "retry" {
+		messages, _, err = n.queue.Retry(ctx, queue.Selection{ID: sel.ID, Domain: sel.Domain})
+		return messages, err
+	}
+	change := map[string]func(context.Context, spool.Selection, func([]spool.Changed) error) error{
+		"hold": n.spool.Hold, "release": n.spool.Release, "drop": n.spool.Drop,
+	}[verb]
+	n.queue.Bump()
+	err = change(ctx, sel, func(batch []spool.Changed) error {
+		messages += len(batch)
+		n.tellChanged(verb, batch)
+		if verb == "release" {
+			return n.queue.Restore(ctx, released(batch))
+		}
+		return n.queue.Remove(ctx, removed(batch))
+	})
+	return messages, err
+}
+
+// retryMeans is what a retry comes to: of a message in quarantine, its release.
+func (n *Node) retryMeans(ctx context.Context, sel spool.Selection) (verb string, err error) {
+	if sel.ID == "" {
+		return "retry", nil
+	}
+	state, err := n.spool.State(ctx, sel.ID)
+	switch {
+	case err != nil:
+		return "", err
+	case state == spool.Quarantined:
+		return "release", nil
+	case state == spool.Held:
+		return "", errHeld
+	}
+	return "retry", nil
+}
+
+// changedWords are the events of the changes.
+var changedWords = map[string]string{"hold": event.Held, "release": event.Released, "drop": event.Dropped}
+
+func (n *Node) tellChanged(verb string, batch []spool.Changed) {
+	for _, c := range batch {
+		to := strings.Join(c.To, ", ")
+		n.env.Events.Append(event.Record{
+			Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: changedWords[verb], Meta: event.M(event.To, to),
+		})
+		if c.Removed {
+			n.env.Events.Append(event.Record{Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: event.Removed})
+		}
+		n.env.Log.Info(changedWords[verb], "msg_id", c.ID, "to", to)
+	}
+}
+
+// released are the jobs of what goes on, due now.
+func released(batch []spool.Changed) []queue.Job {
+	var jobs []queue.Job
+	for _, c := range batch {
+		for _, d := range c.Due {
+			j := jobOf(d)
+			j.Due = time.Now()
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+func removed(batch []spool.Changed) []queue.Selection {
+	var jobs []queue.Selection
+	for _, c := range batch {
+		for _, d := range c.Due {
+			jobs = append(jobs, queue.Selection{ID: c.ID, Domain: d.Domain})
+		}
+	}
+	return jobs
+}

@@ -1,0 +1,177 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"unique"
+)
+
+// ErrStopped says that the queue has ended.
+var ErrStopped = errors.New("the queue has stopped")
+
+// Selection names jobs: those of a message, of a domain, or all. ID and Domain
+// together name one job.
+type Selection struct{ ID, Domain string }
+
+func (s Selection) has(it *item) bool { return s.ID == "" || s.ID == it.id }
+
+// do runs op as part of Run and waits for it. When it returns an error, op may
+// run later all the same.
+func (q *Queue) do(ctx context.Context, op func(r *run)) error {
+	done := make(chan struct{})
+	q.mu.Lock()
+	q.ops = append(q.ops, func(r *run) { defer close(done); op(r) })
+	q.mu.Unlock()
+	q.signal()
+	select {
+	case <-done:
+		return nil
+	case <-q.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Retry makes jobs due now, and dead destinations of theirs be probed now. It
+// returns how many jobs of how many messages there are; those that run or wait
+// for a place are counted, too.
+func (q *Queue) Retry(ctx context.Context, s Selection) (messages, jobs int, err error) {
+	type count struct{ messages, jobs int }
+	counted := make(chan count, 1)
+	err = q.do(ctx, func(r *run) {
+		ids := map[string]bool{}
+		n := 0
+		for _, d := range r.named(s) {
+			n += r.retry(d, s, ids)
+		}
+		counted <- count{len(ids), n}
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	c := <-counted
+	return c.messages, c.jobs, nil
+}
+
+// named lists the destinations that a selection may have jobs of.
+func (r *run) named(s Selection) []*destination {
+	if s.Domain != "" {
+		if d := r.dests[unique.Make(s.Domain)]; d != nil {
+			return []*destination{d}
+		}
+		return nil
+	}
+	var all []*destination
+	for _, d := range r.dests {
+		all = append(all, d)
+	}
+	return all
+}
+
+func (r *run) retry(d *destination, s Selection, ids map[string]bool) (n int) {
+	now := r.now()
+	for _, list := range [][]*item{d.ready, d.parked.list, d.running} {
+		for _, it := range list {
+			if s.has(it) {
+				n++
+				ids[it.id] = true
+			}
+		}
+	}
+	for _, it := range d.later.filter(func(it *item) bool { return !s.has(it) }) {
+		n++
+		ids[it.id] = true
+		it.due = now
+		r.makeReady(d, it, now)
+	}
+	if n > 0 && d.feedback.dead {
+		d.feedback.probe = now
+		for _, it := range d.parked.list {
+			if s.ID != "" && s.has(it) {
+				d.asked = it
+			}
+		}
+	}
+	r.look(d, now)
+	return n
+}
+
+// Remove forgets jobs: held or dropped ones. Attempts that run go on, but are
+// their jobs' last.
+func (q *Queue) Remove(ctx context.Context, jobs []Selection) error {
+	return q.do(ctx, func(r *run) {
+		gone := byDomain(jobs)
+		for name, ids := range gone {
+			if d := r.dests[name]; d != nil {
+				r.remove(d, ids)
+			}
+		}
+	})
+}
+
+func byDomain(jobs []Selection) map[unique.Handle[string]]map[string]bool {
+	all := map[unique.Handle[string]]map[string]bool{}
+	for _, j := range jobs {
+		name := unique.Make(j.Domain)
+		if all[name] == nil {
+			all[name] = map[string]bool{}
+		}
+		all[name][j.ID] = true
+	}
+	return all
+}
+
+func (r *run) remove(d *destination, ids map[string]bool) {
+	keep := func(it *item) bool { return !ids[it.id] }
+	var out []*item
+	d.ready, out = split(d.ready, keep)
+	out = append(append(out, d.later.filter(keep)...), d.parked.filter(keep)...)
+	for _, it := range out {
+		r.drop(it)
+		if d.asked == it {
+			d.asked = nil
+		}
+	}
+	for _, it := range d.running {
+		it.revoked = it.revoked || ids[it.id]
+	}
+	r.look(d, r.now())
+}
+
+// Restore takes jobs back that Remove has taken out. Each must have been
+// removed: a job that is there twice is attempted twice.
+func (q *Queue) Restore(ctx context.Context, jobs []Job) error {
+	return q.do(ctx, func(r *run) {
+		var items []*item
+		for _, j := range jobs {
+			if it := r.revoked(j); it != nil {
+				it.revoked = false
+				continue
+			}
+			j.Carry = nil
+			items = append(items, r.q.lockedItemOf(j))
+		}
+		r.admit(items)
+	})
+}
+
+func (q *Queue) lockedItemOf(j Job) *item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.itemOf(j)
+}
+
+// revoked finds the attempt of a removed job that still runs.
+func (r *run) revoked(j Job) *item {
+	d := r.dests[unique.Make(j.Domain)]
+	if d == nil {
+		return nil
+	}
+	for _, it := range d.running {
+		if it.id == j.ID && it.revoked {
+			return it
+		}
+	}
+	return nil
+}

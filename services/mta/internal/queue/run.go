@@ -1,0 +1,250 @@
+package queue
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"time"
+	"unique"
+)
+
+// run is the state that Run owns.
+type run struct {
+	q        *Queue
+	ctx      context.Context //nolint:containedctx // of the attempts; it lives exactly as long as run
+	dests    map[unique.Handle[string]]*destination
+	sleeping sleepers
+	turns    []*destination // those that may start a job, whose turn is next first
+	active   int
+	carried  int // items of inbox, ready or parked that carry something
+	results  chan outcome
+}
+
+// outcome is what a worker brings back.
+type outcome struct {
+	it *item
+	Result
+}
+
+func (r *run) now() moment { return r.q.moment(time.Now()) }
+
+// duty is when the sender of a job's message must be told something.
+func (r *run) duty(it *item) moment {
+	age := r.q.cfg.Notice
+	if it.noticed {
+		age = r.q.cfg.Life
+	}
+	if age == never {
+		return never
+	}
+	return it.arrived + age
+}
+
+// admit takes jobs over.
+func (r *run) admit(items []*item) {
+	now := r.now()
+	touched := map[*destination]bool{}
+	for _, it := range items {
+		if it.carry != nil && r.carried >= maxCarried {
+			it.carry = nil
+		} else if it.carry != nil {
+			r.carried++
+		}
+		d := r.dest(it.domain)
+		touched[d] = true
+		if it.due > now {
+			heap.Push(&d.later, it)
+		} else {
+			r.makeReady(d, it, now)
+		}
+	}
+	for d := range touched {
+		r.look(d, now)
+	}
+}
+
+func (r *run) dest(name unique.Handle[string]) *destination {
+	d := r.dests[name]
+	if d == nil {
+		d = &destination{name: name, index: -1, feedback: feedback{window: r.q.limits.first}}
+		d.later.key = func(it *item) moment { return it.due }
+		d.parked.key = r.duty
+		r.dests[name] = d
+	}
+	return d
+}
+
+// makeReady lines up a job that is due.
+func (r *run) makeReady(d *destination, it *item, now moment) {
+	if !d.feedback.dead {
+		d.ready = append(d.ready, it)
+		return
+	}
+	if len(d.parked.list) > 0 || !d.mayProbe(now) {
+		r.park(d, it)
+	}
+	heap.Push(&d.parked, it)
+}
+
+// park takes from a job what is too much for one that may wait for long.
+func (r *run) park(d *destination, it *item) {
+	if it.carry != nil {
+		r.q.cfg.Parked(r.job(it), r.told(d))
+		r.drop(it)
+	}
+}
+
+// drop takes away what a job carries.
+func (r *run) drop(it *item) {
+	if it.carry != nil {
+		it.carry = nil
+		r.carried--
+	}
+}
+
+// look brings a destination up to date: what is due, whether it may start
+// something, and when to look again.
+func (r *run) look(d *destination, now moment) {
+	for len(d.later.list) > 0 && d.later.list[0].due <= now {
+		r.makeReady(d, heap.Pop(&d.later).(*item), now)
+	}
+	if !d.turn && d.mayStart(now, r.q.cfg.PerDestination) {
+		d.turn = true
+		r.turns = append(r.turns, d)
+	}
+	r.sleepUntil(d, d.lookAgain(now))
+	if d.empty() {
+		if d.feedback.dead {
+			r.q.publish(Destination{Domain: d.name.Value()})
+		}
+		delete(r.dests, d.name)
+	}
+}
+
+func (r *run) sleepUntil(d *destination, at moment) {
+	d.wake = at
+	switch {
+	case at == never && d.index >= 0:
+		heap.Remove(&r.sleeping, d.index)
+	case at == never:
+	case d.index >= 0:
+		heap.Fix(&r.sleeping, d.index)
+	default:
+		heap.Push(&r.sleeping, d)
+	}
+}
+
+// start starts what is due and has a place.
+func (r *run) start() {
+	now := r.now()
+	for len(r.sleeping) > 0 && r.sleeping[0].wake <= now {
+		r.look(r.sleeping[0], now)
+	}
+	for r.active < r.q.cfg.Workers && len(r.turns) > 0 {
+		d := r.turns[0]
+		r.turns[0] = nil
+		r.turns = r.turns[1:]
+		d.turn = false
+		if !d.mayStart(now, r.q.cfg.PerDestination) { // no more
+			continue
+		}
+		it := d.next(now)
+		job := r.job(it)
+		job.Overdue, job.Why = it.overdue, d.feedback.why
+		r.drop(it)
+		d.running = append(d.running, it)
+		r.active++
+		if it.probe {
+			r.q.publish(r.told(d))
+		}
+		r.look(d, now)
+		// Run waits for every result, and so for every worker.
+		go func() { r.results <- outcome{it, r.q.cfg.Attempt(r.ctx, job)} }()
+	}
+}
+
+// job is an item as others know it.
+func (r *run) job(it *item) Job {
+	return Job{
+		ID: it.id, Domain: it.domain.Value(), Arrived: r.q.base.Add(it.arrived), Due: r.q.base.Add(it.due),
+		Fresh: it.fresh, Noticed: it.noticed, Unreached: it.unreached, Carry: it.carry,
+	}
+}
+
+// told is a destination as others know it.
+func (r *run) told(d *destination) Destination {
+	f := &d.feedback
+	return Destination{
+		Domain: d.name.Value(), Dead: f.dead, Since: r.q.base.Add(f.since), Probe: r.q.base.Add(f.probe), Probing: d.probing, Why: f.why,
+	}
+}
+
+// finish frees the place of an attempt and learns from it.
+func (r *run) finish(o outcome) {
+	now, it := r.now(), o.it
+	d := r.dests[it.domain]
+	d.running = slices.DeleteFunc(d.running, func(x *item) bool { return x == it })
+	r.active--
+	probe, overdue := it.probe, it.overdue
+	it.probe, it.overdue = false, false
+	if probe {
+		d.probing = false
+	}
+	if !overdue {
+		it.fresh = it.fresh && o.Reach == Unknown
+		it.unreached = o.Reach == Unreached
+		r.learn(d, o.Result, now, probe)
+	}
+	if o.Again && !it.revoked {
+		it.due, it.noticed = r.q.moment(o.Next), o.Noticed
+		heap.Push(&d.later, it)
+	}
+	r.look(d, now)
+}
+
+// learn applies an outcome to its destination.
+func (r *run) learn(d *destination, res Result, now moment, probe bool) {
+	switch f := &d.feedback; {
+	case res.Reach == Reached && f.reached(r.q.limits):
+		r.revive(d)
+	case res.Reach == Unreached && f.unreached(r.q.limits, now, probe, res.Why):
+		r.die(d)
+	case res.Reach == Unknown && probe:
+		f.undecided(r.q.limits, now, res.Again)
+	}
+	if d.feedback.dead {
+		r.q.publish(r.told(d))
+	}
+}
+
+// die parks what is ready.
+func (r *run) die(d *destination) {
+	for _, it := range d.ready {
+		r.park(d, it)
+	}
+	d.parked.list, d.ready = append(d.parked.list, d.ready...), nil
+	heap.Init(&d.parked)
+	r.q.cfg.Changed(r.told(d))
+}
+
+// revive makes ready what has waited for the destination: what is parked, and
+// what failed to reach it before. Other jobs keep their time; a greylisted one
+// would only be refused again.
+func (r *run) revive(d *destination) {
+	waited := d.later.filter(func(it *item) bool { return !it.unreached })
+	waited = append(waited, d.parked.list...)
+	d.parked.list, d.asked = nil, nil
+	slices.SortStableFunc(waited, byArrival)
+	d.ready = append(d.ready, waited...)
+	r.q.publish(r.told(d))
+	r.q.cfg.Changed(r.told(d))
+}
+
+// untilNext is how long nothing becomes due.
+func (r *run) untilNext() time.Duration {
+	const forever = 24 * time.Hour
+	if len(r.sleeping) == 0 {
+		return forever
+	}
+	return min(max(r.sleeping[0].wake-r.now(), 0), forever)
+}

@@ -1,0 +1,217 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"correio/services/internal/durable"
+)
+
+// Selection names what a person wants to change: a message, what is for a
+// domain, or all that is queued. Only one of its fields is set; none means all.
+type Selection struct{ ID, Domain string }
+
+// Changed is a message that was changed.
+type Changed struct {
+	ID, MessageID string
+	To            []string // the recipients that were
+	Due           []Due    // the same, by domain
+	Removed       bool     // nothing is left of it
+}
+
+// A verb changes one message, of which these recipients are selected, and
+// reports which of them it has changed.
+type verb func(tx *durable.Tx, m *chosen) error
+
+// chosen is a message within a selection.
+type chosen struct {
+	Changed
+	quarantined string
+	size        int64 // of a removed one
+	sel         Selection
+	rcpts       []chosenRecipient
+}
+
+type chosenRecipient struct {
+	n               int
+	address, domain string
+	next            time.Time
+	attempts        int
+	reply           string
+	noticed, held   bool
+	arrived         time.Time
+}
+
+// touch notes that a recipient was changed.
+func (m *chosen) touch(r chosenRecipient) {
+	m.To = append(m.To, r.address)
+	at := slices.IndexFunc(m.Due, func(d Due) bool { return d.Domain == r.domain })
+	if at < 0 {
+		m.Due = append(m.Due, newDue(m.ID, r.domain, r.arrived))
+		at = len(m.Due) - 1
+	}
+	m.Due[at].add(r.next, r.attempts, r.reply, r.noticed)
+}
+
+// Hold puts recipients aside until Release: they are not attempted. each is
+// told, as for the other changes, what was changed once that is durable, in
+// batches: nobody waits long for the one who writes.
+func (s *Spool) Hold(ctx context.Context, sel Selection, each func([]Changed) error) error {
+	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
+		for _, r := range m.rcpts {
+			if r.held {
+				continue
+			}
+			if err := tx.Exec("UPDATE recipient SET held=1 WHERE message=? AND n=?", m.ID, r.n); err != nil {
+				return err
+			}
+			m.touch(r)
+		}
+		return nil
+	})
+}
+
+// Release undoes Hold, and Quarantine.
+func (s *Spool) Release(ctx context.Context, sel Selection, each func([]Changed) error) error {
+	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
+		if m.quarantined != "" && len(m.rcpts) > 0 {
+			if err := quarantine(tx, m.ID, ""); err != nil {
+				return err
+			}
+		}
+		for _, r := range m.rcpts {
+			if !r.held && m.quarantined == "" {
+				continue
+			}
+			if err := tx.Exec("UPDATE recipient SET held=0 WHERE message=? AND n=?", m.ID, r.n); err != nil {
+				return err
+			}
+			m.touch(r)
+		}
+		return nil
+	})
+}
+
+// Drop removes recipients, and messages with their last one. Nobody is told.
+func (s *Spool) Drop(ctx context.Context, sel Selection, each func([]Changed) error) error {
+	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
+		for _, r := range m.rcpts {
+			if err := tx.Exec("DELETE FROM recipient WHERE message=? AND n=?", m.ID, r.n); err != nil {
+				return err
+			}
+			m.touch(r)
+		}
+		if len(m.rcpts) == 0 && m.sel.Domain != "" {
+			return nil
+		}
+		var err error
+		m.Removed, m.size, err = removeIfDone(tx, m.ID)
+		return err
+	})
+}
+
+// changeBatch is how many messages are looked at in one transaction.
+const changeBatch = 200
+
+// change applies a verb to what is selected.
+func (s *Spool) change(ctx context.Context, sel Selection, each func([]Changed) error, do verb) error {
+	for after, more := "", true; more; {
+		var batch []*chosen
+		err := s.db.Write(ctx, func(tx *durable.Tx) error {
+			var err error
+			if batch, err = choose(tx, sel, after); err != nil {
+				return err
+			}
+			for _, m := range batch {
+				if err := do(tx, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("change the queue: %w", err)
+		}
+		more = sel.ID == "" && len(batch) == changeBatch
+		if len(batch) > 0 {
+			after = batch[len(batch)-1].ID
+		} else if sel.ID != "" {
+			return ErrGone
+		}
+		if err := each(s.done(batch)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// done accounts for what was changed, and keeps nothing else.
+func (s *Spool) done(batch []*chosen) []Changed {
+	var list []Changed
+	for _, m := range batch {
+		if m.Removed {
+			s.account(-1, -m.size)
+		}
+		if len(m.Due) > 0 || m.Removed {
+			list = append(list, m.Changed)
+		}
+	}
+	return list
+}
+
+const (
+	chooseQuery = "SELECT id, message_id, quarantined, arrived FROM message WHERE id>? ORDER BY id LIMIT ?"
+	chooseOne   = "SELECT id, message_id, quarantined, arrived FROM message WHERE id=? LIMIT ?"
+	chooseRcpts = "SELECT n, address, domain, next, attempts, reply, noticed, held FROM recipient WHERE message=? AND (?='' OR domain=?) ORDER BY n"
+)
+
+// choose reads the next messages in the order of their ids, each with the
+// recipients that are selected; there may be none.
+func choose(tx *durable.Tx, sel Selection, after string) (batch []*chosen, err error) {
+	query, key := chooseQuery, after
+	if sel.ID != "" {
+		query, key = chooseOne, sel.ID
+	}
+	var arrived []time.Time
+	for row, err := range tx.Query(query, key, changeBatch) {
+		if err != nil {
+			return nil, err
+		}
+		m := &chosen{sel: sel}
+		var at time.Time
+		if err := row.Scan(&m.ID, &m.MessageID, &m.quarantined, &at); err != nil {
+			return nil, err
+		}
+		batch, arrived = append(batch, m), append(arrived, at)
+	}
+	for i, m := range batch {
+		for row, err := range tx.Query(chooseRcpts, m.ID, sel.Domain, sel.Domain) {
+			if err != nil {
+				return nil, err
+			}
+			r := chosenRecipient{arrived: arrived[i]}
+			if err := row.Scan(&r.n, &r.address, &r.domain, &r.next, &r.attempts, &r.reply, &r.noticed, &r.held); err != nil {
+				return nil, err
+			}
+			m.rcpts = append(m.rcpts, r)
+		}
+	}
+	return batch, nil
+}
+
+// State returns the state that a message is in, or ErrGone.
+func (s *Spool) State(ctx context.Context, id string) (state string, err error) {
+	err = s.db.Read(ctx, func(tx *durable.Tx) error {
+		return tx.QueryRow("SELECT "+stateColumn+" FROM message m WHERE m.id=?", id).Scan(&state)
+	})
+	if errors.Is(err, durable.ErrNotFound) {
+		return "", ErrGone
+	}
+	if err != nil {
+		return "", fmt.Errorf("find message: %w", err)
+	}
+	return state, nil
+}

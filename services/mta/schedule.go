@@ -1,0 +1,126 @@
+package mta
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"correio/services/internal/event"
+	"correio/services/mta/internal/queue"
+	"correio/services/mta/internal/spool"
+)
+
+// newQueue makes the queue that starts the deliverer's attempts.
+func (n *Node) newQueue() *queue.Queue {
+	real := n.env.Speed.Real
+	return queue.New(queue.Config{
+		Attempt: n.deliverer.Attempt,
+		Notice:  real(n.policy.Notice),
+		Life:    real(n.policy.Life),
+		Pause:   func(failures int) time.Duration { return real(n.policy.Probe(failures)) },
+		Parked: func(j queue.Job, d queue.Destination) {
+			if e, ok := j.Carry.(*spool.Entry); ok {
+				n.parked(e, d)
+			}
+		},
+		Changed: n.destinationChanged,
+	})
+}
+
+// parkDead notes of the recipients for dead destinations that no attempt is
+// made for them now, and why.
+func (n *Node) parkDead(e *spool.Entry) {
+	for i := range e.Rcpts {
+		if d, dead := n.queue.Parks(e.Rcpts[i].To.Domain); dead {
+			e.Rcpts[i].Reply = d.Why.String()
+		}
+	}
+}
+
+// enqueue starts a new entry that was stored nobody knows when.
+func (n *Node) enqueue(e *spool.Entry) { n.launch(e, 0) }
+
+// launch starts a new entry: one job for each domain. epoch is the queue's from
+// before the entry was stored.
+func (n *Node) launch(e *spool.Entry, epoch uint64) {
+	seen := map[string]bool{}
+	var jobs []queue.Job
+	for _, r := range e.Rcpts {
+		if seen[r.To.Domain] {
+			continue
+		}
+		seen[r.To.Domain] = true
+		j := queue.Job{ID: e.ID, Domain: r.To.Domain, Arrived: e.Arrived, Due: time.Now()}
+		if r.Reply == "" {
+			j.Fresh, j.Carry, j.Epoch = true, e, epoch
+		} else if d, dead := n.queue.Parks(j.Domain); dead {
+			n.parked(e, d)
+		}
+		jobs = append(jobs, j)
+	}
+	n.queue.Add(jobs...)
+}
+
+// parked tells of a new message that is not attempted because its destination
+// is dead.
+func (n *Node) parked(e *spool.Entry, d queue.Destination) {
+	var to []string
+	for _, r := range e.Rcpts {
+		if r.To.Domain == d.Domain {
+			to = append(to, r.To.String())
+		}
+	}
+	n.env.Events.Append(event.Record{
+		Kind: event.KindQueue, Queue: e.ID, Message: e.MessageID, Text: event.Deferred,
+		Meta: event.M(event.To, strings.Join(to, ", "), event.Reply, d.Why.String(), event.RetryIn, retryIn(d.Probe),
+			event.Reason, "not attempted: "+d.Domain+" has been dead since "+d.Since.UTC().Format(time.TimeOnly)+" UTC and is probed now and then"),
+	})
+	n.env.Log.Info("parked", "msg_id", e.ID, "from", e.From.Path(), "to", strings.Join(to, ", "), "reply", d.Why.String())
+}
+
+// retryIn writes how long from now something happens, as package deliver does.
+func retryIn(at time.Time) string { return max(time.Until(at), 0).Round(time.Millisecond).String() }
+
+// destinationChanged tells of a destination that died, or lives again.
+func (n *Node) destinationChanged(d queue.Destination) {
+	word := event.Alive
+	meta := event.M(event.Domain, d.Domain)
+	if d.Dead {
+		word = event.Dead
+		meta = event.M(event.Domain, d.Domain, event.Reply, d.Why.String(), event.RetryIn, retryIn(d.Probe))
+	}
+	n.env.Events.Append(event.Record{Kind: event.KindQueue, Text: word, Meta: meta})
+	n.env.Log.Info("destination "+word, "to", d.Domain, "reply", d.Why.String())
+}
+
+// resume goes on with what a previous run left. A first attempt that it died
+// in is made again at once.
+func (n *Node) resume(ctx context.Context) error {
+	const chunk = 1000
+	jobs := make([]queue.Job, 0, chunk)
+	count := 0
+	err := n.spool.Waiting(ctx, func(d spool.Due) {
+		jobs = append(jobs, jobOf(d))
+		if count++; len(jobs) == chunk {
+			n.queue.Add(jobs...)
+			jobs = jobs[:0]
+		}
+	})
+	if err != nil {
+		return err
+	}
+	n.queue.Add(jobs...)
+	if count > 0 {
+		n.env.Log.Info("going on with the queue", "jobs", count)
+	}
+	return nil
+}
+
+// jobOf is the job of what waits in the spool.
+func jobOf(d spool.Due) queue.Job {
+	j := queue.Job{ID: d.ID, Domain: d.Domain, Arrived: d.Arrived, Due: d.Next, Noticed: d.Noticed, Unreached: d.Unreached}
+	if d.Interrupted {
+		j.Due = time.Time{}
+	}
+	return j
+}
