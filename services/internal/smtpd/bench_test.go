@@ -59,7 +59,9 @@ func benchmark(b *testing.B, size, conns int, pipelined, watched bool) {
 		cfg.Events = event.NewLog("mx1.boreal.test", 0)
 	}
 	addr := serve(b, cfg)
-	body := strings.Repeat(strings.Repeat("x", 70)+"\r\n", size/72) + ".\r\n"
+	header := "From: Ana <ana@aurora.test>\r\nTo: Bruno <bruno@boreal.test>\r\nSubject: a benchmark\r\n" +
+		"Date: Mon, 23 Nov 2026 12:00:00 -0300\r\nMessage-ID: <1234567890.1234567890@pc.aurora.test>\r\n\r\n"
+	body := header + strings.Repeat(strings.Repeat("x", 70)+"\r\n", (size-len(header))/72) + ".\r\n"
 	clients := make(chan *client, conns)
 	for range conns {
 		conn, err := net.Dial("tcp", addr)
