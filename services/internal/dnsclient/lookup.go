@@ -115,7 +115,7 @@ func (c *Client) LookupMX(ctx context.Context, domain string) Answer {
 func Read(name string, qtype uint16, resp *dns.Msg) Answer {
 	a := Answer{Name: dns.Fqdn(name), Type: qtype, Canonical: dns.Fqdn(name)}
 	if resp.Rcode != dns.RcodeSuccess && resp.Rcode != dns.RcodeNameError {
-		a.Err = fmt.Errorf("look up %s %s: %s", a.Name, dnstext.Type(qtype), because(resp))
+		a.Err = fmt.Errorf("look up %s %s: %w", a.Name, dnstext.Type(qtype), &ServerError{because(resp)})
 		return a
 	}
 	var ttl ttlFloor
@@ -144,6 +144,12 @@ func Read(name string, qtype uint16, resp *dns.Msg) Answer {
 	a.TTL = ttl.value
 	return a
 }
+
+// ServerError is a response that is no answer, in the server's words.
+type ServerError struct{ What string }
+
+// Error implements error.
+func (e *ServerError) Error() string { return e.What }
 
 // because tells why a server did not answer, with its own words (RFC 8914)
 // where it gave any.

@@ -1,6 +1,7 @@
 package dnsclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 	"correio/services/internal/dnstext"
 	"correio/services/internal/event"
+	"correio/services/internal/network"
 )
 
 // maxUDP is the largest datagram read; more than UDPSize, for servers that do
@@ -50,11 +52,14 @@ func (c *Client) once(ctx context.Context, network string, m *dns.Msg) (*dns.Msg
 	record.Meta = append(record.Meta, event.Attr{Key: event.RTT, Value: strconv.FormatFloat(rtt, 'f', 1, 64)})
 	record.Meta = append(record.Meta, dnstext.Meta(resp)...)
 	if err != nil {
-		record.Meta = append(record.Meta, event.Attr{Key: event.Error, Value: err.Error()})
+		record.Meta = append(record.Meta, event.Attr{Key: event.Error, Value: trouble(err)})
 	}
 	c.cfg.Events.Append(record)
 	return resp, err
 }
+
+// trouble is an error as events tell it: in one word if it has one.
+func trouble(err error) string { return cmp.Or(string(network.TroubleOf(err)), err.Error()) }
 
 // converse speaks over an open connection until the matching response, the
 // deadline or the end of the context.

@@ -15,12 +15,12 @@ package event
 //	                                  role, id, proto (udp|tcp), local, remote,
 //	                                  rcode, flags, answer, rtt-ms, cached, error
 //	queue  accepted                   from, to, size, client, original
-//	queue  attempt                    to, next (host; "" when none was found), attempt-no, reason
+//	queue  attempt                    to, next (host; "" when none was found), attempt-no, rules
 //	queue  delivered                  to, next, reply, next-queue, bounce
-//	queue  deferred                   to, next, reply, retry-in, bounce
-//	queue  bounced                    to, reply, reason, bounce (queue id of the report that tells the sender)
+//	queue  deferred                   to, next, reply, retry-in, bounce, rules
+//	queue  bounced                    to, reply, rules, bounce (queue id of the report that tells the sender)
 //	queue  removed                    -
-//	queue  quarantined                reason
+//	queue  quarantined                reason, rules
 //	queue  held | released | dropped  to: a person has put these recipients aside, let
 //	                                  them go on, or removed them without a word to the sender
 //	queue  dead | alive               domain, reply, retry-in: of a destination, not of a message
@@ -69,6 +69,7 @@ const (
 	Remote     = "remote"      // address:port of the other end
 	Host       = "host"        // name of the other end, where the node knows it
 	Reason     = "reason"      // why, in words
+	Rules      = "rules"       // why, as data: what reason.Encode writes
 	Version    = "version"     // TLS version
 	Cipher     = "cipher"      // TLS cipher suite
 	ServerName = "server-name" // TLS server name indication
@@ -81,8 +82,8 @@ const (
 	Answer     = "answer" // records in presentation form, joined by "; "
 	Authority  = "authority"
 	RTT        = "rtt-ms"
-	Cached     = "cached" // "yes" when a resolver answered from its cache
-	Error      = "error"
+	Cached     = "cached"   // "yes" when a resolver answered from its cache
+	Error      = "error"    // why nothing came back: a network.Trouble, or in words
 	From       = "from"     // envelope sender as a path: "<ana@aurora.test>", "<>" for the null reverse-path
 	To         = "to"       // envelope recipients, joined by ", "
 	Original   = "original" // for each of To, what RCPT named; only where one of them differs

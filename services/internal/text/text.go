@@ -39,6 +39,29 @@ func (t Text) Sprintf(lang Lang, args ...any) string {
 	return fmt.Sprintf(t.In(lang), args...)
 }
 
+// Fill puts arguments into the text in a language, in place of its %s. One that
+// is missing becomes a question mark: they may come from elsewhere.
+func (t Text) Fill(lang Lang, args ...string) string {
+	var b strings.Builder
+	rest := t.In(lang)
+	for n := 0; ; n++ {
+		before, after, found := strings.Cut(rest, "%s")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		if n < len(args) {
+			b.WriteString(args[n])
+		} else {
+			b.WriteByte('?')
+		}
+		rest = after
+	}
+}
+
+// Params counts the arguments that Fill wants.
+func (t Text) Params() int { return strings.Count(t.en, "%s") }
+
 // FromEnv chooses the language that the environment asks for: LC_ALL, then
 // LC_MESSAGES, then LANG (POSIX), English unless it is Portuguese.
 func FromEnv(getenv func(string) string) Lang {

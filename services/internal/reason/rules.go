@@ -1,0 +1,123 @@
+package reason
+
+import (
+	"maps"
+	"slices"
+
+	"correio/services/internal/text"
+)
+
+// The rules of a route (RFC 5321 §5.1), in the order in which they are applied.
+const (
+	NotAnIDN       Rule = "not-an-idn"
+	ALabels        Rule = "a-labels"
+	Literal        Rule = "literal"
+	Alias          Rule = "alias"
+	NoSuchDomain   Rule = "no-such-domain"
+	LookupFailed   Rule = "lookup-failed"
+	LookupTimeout  Rule = "lookup-timeout"
+	LookupRefused  Rule = "lookup-refused"
+	HostsUnknown   Rule = "hosts-unknown"
+	Implicit       Rule = "implicit-mx"
+	NoAddress      Rule = "no-address"
+	NullMX         Rule = "null-mx"
+	Sorted         Rule = "sorted"
+	Shuffled       Rule = "shuffled"
+	IsSelf         Rule = "self"
+	NotBetter      Rule = "not-better-than-self"
+	Loop           Rule = "loop"
+	Final          Rule = "final"
+	Local          Rule = "local"
+	NotAHostName   Rule = "not-a-host-name"
+	TargetAlias    Rule = "mx-is-alias"
+	OtherFamily    Rule = "no-address-family"
+	AddressFailed  Rule = "address-lookup-failed"
+	AddressTimeout Rule = "address-lookup-timeout"
+	AddressRefused Rule = "address-lookup-refused"
+	NoHostAddress  Rule = "host-has-no-address"
+	NoSuchHost     Rule = "no-such-host"
+	Unusable       Rule = "no-usable-mx"
+	Capped         Rule = "capped"
+)
+
+// The rules of what became of a message.
+const (
+	RetryIn        Rule = "retry-in"
+	ReportedBy     Rule = "reported-by"
+	DeadHost       Rule = "dead-destination"
+	DoubleBounce   Rule = "double-bounce"
+	NobodyLeft     Rule = "nobody-left"
+	NotToBeTold    Rule = "not-to-be-told"
+	PostmasterAway Rule = "postmaster-not-told"
+	Unreadable     Rule = "unreadable"
+)
+
+// The notes between the lines of a dialogue.
+const (
+	TLSUp     Rule = "tls"
+	TLSFailed Rule = "tls-failed"
+	Cached    Rule = "cached"
+	Asks      Rule = "asks"
+	Silent    Rule = "silent"
+	Refuses   Rule = "refuses"
+)
+
+// More stands for reasons that are left out.
+const More Rule = "more"
+
+// Rules lists every rule there is, by name.
+func Rules() []Rule { return slices.Sorted(maps.Keys(texts)) }
+
+// Params is how many arguments a rule's text speaks of.
+func Params(r Rule) int { return texts[r].Params() }
+
+var texts = map[Rule]text.Text{
+	NotAnIDN:      text.New("%s is no valid internationalised domain name (RFC 5891)", "%s não é um nome de domínio internacionalizado válido (RFC 5891)"),
+	ALabels:       text.New("%s is %s in DNS (RFC 5890)", "%s é %s no DNS (RFC 5890)"),
+	Literal:       text.New("%s is an address literal: no MX is asked for", "%s é um endereço literal: não se pergunta MX"),
+	Alias:         text.New("%s is an alias for %s", "%s é um apelido (CNAME) de %s"),
+	NoSuchDomain:  text.New("%s does not exist (NXDOMAIN)", "%s não existe (NXDOMAIN)"),
+	LookupFailed:  text.New("no answer for now about %s: %s", "sem resposta por enquanto sobre %s: %s"),
+	LookupTimeout: text.New("no answer for now about %s: the resolver did not answer in time", "sem resposta por enquanto sobre %s: o resolvedor não respondeu a tempo"),
+	LookupRefused: text.New("no answer for now about %s: nothing listens at the resolver's port", "sem resposta por enquanto sobre %s: nada escuta na porta do resolvedor"),
+	HostsUnknown:  text.New("the addresses of the mail hosts of %s could not be found out for now", "os endereços dos servidores de correio de %s não puderam ser descobertos por enquanto"),
+	Implicit:      text.New("%s has no MX record: the domain itself is its mail host (RFC 5321 §5.1)", "%s não tem registro MX: o próprio domínio é seu servidor de correio (RFC 5321 §5.1)"),
+	NoAddress:     text.New("%s has no address either", "%s também não tem endereço"),
+	NullMX:        text.New(`%s says by "MX 0 ." that it takes no mail (RFC 7505)`, `%s diz com "MX 0 ." que não recebe correio (RFC 7505)`),
+	Sorted:        text.New("MX of %s by preference: %s", "MX de %s por preferência: %s"),
+	Shuffled:      text.New("%s hosts of preference %s, shuffled: %s first", "%s servidores de preferência %s, sorteados: %s primeiro"),
+	IsSelf:        text.New("%s (preference %s) is this host", "%s (preferência %s) é este servidor"),
+	NotBetter:     text.New("%s dropped: preference %s is not better than our own, %s", "%s descartado: a preferência %s não é melhor que a nossa, %s"),
+	Loop:          text.New("no host is left for %s: the mail would come back here", "não sobra servidor para %s: o correio voltaria para cá"),
+	Final:         text.New("no host is named before this one for %s, a domain of this site: to the mailboxes by LMTP", "nenhum servidor vem antes deste para %s, um domínio deste site: para as caixas postais, por LMTP"),
+	Local:         text.New("%s is a domain of this site: to the mailboxes by LMTP", "%s é um domínio deste site: para as caixas postais, por LMTP"),
+
+	NotAHostName:   text.New("%s dropped: an MX record must name a host, not an address", "%s descartado: um registro MX deve nomear um servidor, não um endereço"),
+	TargetAlias:    text.New("warning: the MX names %s, which is an alias for %s (RFC 2181 §10.3 forbids it)", "aviso: o MX nomeia %s, que é um apelido de %s (a RFC 2181 §10.3 proíbe)"),
+	OtherFamily:    text.New("%s dropped: it has only addresses of an IP version that this host lacks", "%s descartado: só tem endereços de uma versão de IP que este servidor não tem"),
+	AddressFailed:  text.New("%s left out for now: its address could not be found out: %s", "%s deixado de lado por enquanto: seu endereço não pôde ser descoberto: %s"),
+	AddressTimeout: text.New("%s left out for now: the resolver did not tell its address in time", "%s deixado de lado por enquanto: o resolvedor não disse seu endereço a tempo"),
+	AddressRefused: text.New("%s left out for now: nothing listens at the port of the resolver that knows its address", "%s deixado de lado por enquanto: nada escuta na porta do resolvedor que sabe seu endereço"),
+	NoHostAddress:  text.New("%s dropped: it has no address", "%s descartado: não tem endereço"),
+	NoSuchHost:     text.New("%s dropped: there is no such name (NXDOMAIN)", "%s descartado: esse nome não existe (NXDOMAIN)"),
+	Unusable:       text.New("none of the MX records of %s is of use, and its own address must not be tried then", "nenhum dos registros MX de %s serve, e então não se tenta o endereço do próprio domínio"),
+	Capped:         text.New("not more than %s hosts are tried at a time", "não mais que %s servidores são tentados de cada vez"),
+
+	RetryIn:        text.New("next attempt in %s", "próxima tentativa em %s"),
+	ReportedBy:     text.New("the sender is told by the report %s", "o remetente fica sabendo pelo relatório %s"),
+	DeadHost:       text.New("not attempted: %s has not been reached since %s UTC and is only probed now and then", "não tentada: %s não é alcançado desde %s UTC e só é sondado de vez em quando"),
+	DoubleBounce:   text.New("double bounce: the message has no sender, so the postmaster is told", "devolução dupla: a mensagem não tem remetente, então o postmaster é avisado"),
+	NobodyLeft:     text.New("double bounce: there is nobody left to tell, so the message is kept in quarantine", "devolução dupla: não sobra a quem avisar, então a mensagem fica em quarentena"),
+	NotToBeTold:    text.New("the sender asked not to be told (NOTIFY)", "o remetente pediu para não ser avisado (NOTIFY)"),
+	PostmasterAway: text.New("double bounce that %s did not get: %s", "devolução dupla que %s não recebeu: %s"),
+	Unreadable:     text.New("the message cannot be read: %s", "a mensagem não pode ser lida: %s"),
+
+	TLSUp:     text.New("TLS: %s", "TLS: %s"),
+	TLSFailed: text.New("TLS failed: %s", "o TLS falhou: %s"),
+	Cached:    text.New("from the resolver's cache", "do cache do resolvedor"),
+	Asks:      text.New("%s asks %s: %s → %s", "%s pergunta a %s: %s → %s"),
+	Silent:    text.New("no answer in time", "sem resposta a tempo"),
+	Refuses:   text.New("nothing listens there", "nada escuta ali"),
+
+	More: text.New("%s more decisions are not listed", "mais %s decisões não estão na lista"),
+}
