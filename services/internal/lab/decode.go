@@ -91,6 +91,8 @@ var (
 	textAddr      = text.New("an IP address", "um endereço IP")
 	textPrefix    = text.New("a network such as 198.18.0.0/16", "uma rede como 198.18.0.0/16")
 	textTime      = text.New("a time such as 90s or 5m", "um tempo como 90s ou 5m")
+	textGrey      = text.New("true, false, or a time such as 90s or 5m", "true, false ou um tempo como 90s ou 5m")
+	textTargets   = text.New("a name, an address, or a list of them", "um nome, um endereço ou uma lista deles")
 	textKeyName   = text.New("a key", "uma chave")
 	textNoValue   = text.New("nothing", "nada")
 	textThis      = text.New("the file", "o arquivo")
@@ -214,6 +216,8 @@ func (d *decoder) text(n *yaml.Node, u encoding.TextUnmarshaler, v reflect.Value
 		kind = textPrefix
 	case reflect.TypeFor[Duration]():
 		kind = textTime
+	case reflect.TypeFor[Greylist]():
+		kind = textGrey
 	}
 	if n.Kind != yaml.ScalarNode || isNull(n) || n.Value == "" || u.UnmarshalText([]byte(n.Value)) != nil {
 		d.want(n, name, kind, args...)
@@ -287,6 +291,14 @@ func (d *decoder) pairs(n *yaml.Node, v reflect.Value, name text.Text, args ...a
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, name text.Text, args ...any) {
+	if v.Type() == reflect.TypeFor[Targets]() && n.Kind != yaml.SequenceNode {
+		if n.Kind != yaml.ScalarNode || isNull(n) {
+			d.want(n, name, textTargets, args...)
+			return
+		}
+		v.Set(reflect.ValueOf(Targets{n.Value})) // one needs no brackets
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		if !isNull(n) {
 			d.want(n, name, textList, args...)

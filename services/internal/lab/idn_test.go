@@ -38,7 +38,7 @@ func TestPeopleWithNamesBeyondASCII(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Aliases["joão"] = "ana"
+	o.Aliases["joão"] = lab.Targets{"ana"}
 	for local, want := range map[string]string{
 		"josé": "josé", "JOSÉ": "josé", "jose\u0301": "josé", "João": "ana", "joa\u0303o": "ana", "ANA": "ana",
 		"jose": "", "joao": "", "an\uff41": "", "a\u200dna": "", "al\u0130ce": "",

@@ -15,6 +15,7 @@
 //
 //	decode.go            YAML to the model, with the line of every value
 //	siteyaml.go people.go  one org.yaml by itself
+//	aliases.go           aliases, forwards and lists: what is behind an address
 //	reserved.go          local parts that mean a reply at every organisation
 //	labyaml.go           lab.yaml, and the sites compared with each other
 //	zones.go             the zones, each by itself
@@ -94,8 +95,10 @@ type Org struct {
 	Resolver netip.Addr `yaml:"resolver"` // asked for every name
 	Hosts    []Host     `yaml:"hosts"`
 	People   []Person   `yaml:"people,omitempty"`
-	// Aliases maps a local part to a person's name.
-	Aliases map[string]string `yaml:"aliases,omitempty"`
+	// Aliases maps a local part to whom its mail is for: people, other aliases,
+	// lists, and addresses of other organisations. See Targets.
+	Aliases map[string]Targets `yaml:"aliases,omitempty"`
+	Lists   []List             `yaml:"lists,omitempty"`
 	// Elsewhere is an address at another organisation: where the reserved local
 	// part "mudou" has moved to, and "encaminha" is forwarded to.
 	Elsewhere string `yaml:"elsewhere,omitempty"`
@@ -121,6 +124,36 @@ type SMTP struct {
 	// BounceCopies sends the site's postmaster the header of each message that
 	// failed, besides the report that its sender gets.
 	BounceCopies bool `yaml:"bounce-copies,omitempty"`
+	// Greylist refuses strangers on port 25 for that long, in the lab's time.
+	Greylist Greylist `yaml:"greylist,omitempty"`
+	// Expn lets VRFY and EXPN tell who is behind an address (RFC 5321 §3.5).
+	Expn bool `yaml:"expn,omitempty"`
+	// WithoutSRS forwards mail to other organisations with the envelope sender as
+	// it is: a host that checks SPF there will not believe it.
+	WithoutSRS bool `yaml:"without-srs,omitempty"`
+	// SRSKey is what the addresses of forwarded mail are signed with; without it
+	// they are with what org.yaml has of secrets, the passwords.
+	SRSKey string `yaml:"srs-key,omitempty"`
+}
+
+// Greylist is how long a stranger waits: a time, or true for DefaultGreylist.
+type Greylist time.Duration
+
+// DefaultGreylist is what `greylist: true` means, in the lab's time. Real
+// servers wait some minutes; a class watches this one.
+const DefaultGreylist = Greylist(10 * time.Second)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (g *Greylist) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "true":
+		*g = DefaultGreylist
+		return nil
+	case "false":
+		*g = 0
+		return nil
+	}
+	return (*Duration)(g).UnmarshalText(text)
 }
 
 // AuthMechanisms are the SASL mechanisms that the lab's servers know.
@@ -298,19 +331,4 @@ func (o *Org) Local(domain string) bool {
 // Relayed reports whether the site's MTAs take mail for the domain to hand on.
 func (o *Org) Relayed(domain string) bool {
 	return slices.ContainsFunc(o.Relays, func(d string) bool { return mailaddr.SameDomain(d, domain) })
-}
-
-// Person returns the person whom a local part means, following one alias.
-// Local parts of the lab's own people are compared by mailaddr.Fold, without
-// regard to case (RFC 5321 §2.4 leaves that to the receiving host).
-func (o *Org) Person(local string) (Person, bool) {
-	name := mailaddr.Fold(local)
-	if to, ok := o.Aliases[name]; ok {
-		name = to
-	}
-	i := slices.IndexFunc(o.People, func(p Person) bool { return p.Name == name })
-	if i < 0 {
-		return Person{}, false
-	}
-	return o.People[i], true
 }

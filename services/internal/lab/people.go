@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,13 +13,11 @@ var (
 	textLocal      = text.New("%q is not a local part in lower case", "%q não é uma parte local em minúsculas")
 	textPassword   = text.New("%s has no password", "%s não tem senha")
 	textLogin      = text.New("%s cannot log in: the name or the password is too long, or has characters that no login has (RFC 4013)", "%s não pode autenticar-se: o nome ou a senha é longo demais ou tem caracteres que nenhum login tem (RFC 4013)")
-	textNobody     = text.New("the alias %s is for %s, who is not among the people", "o alias %s é para %s, que não está entre as pessoas")
-	textPersonToo  = text.New("%s is a person and cannot be an alias", "%s é uma pessoa e não pode ser um alias")
 	textNoPeople   = text.New("mail for %s needs people", "o correio de %s precisa de pessoas")
 	textPostmaster = text.New("%s needs an alias postmaster (RFC 5321 section 4.5.1)", "%s precisa de um alias postmaster (RFC 5321, seção 4.5.1)")
 	textRange      = text.New("%q is %d; it must be from %d to %d", "%q é %d; deve ficar entre %d e %d")
 	textOnlyMail   = text.New("%q is for sites that have a domain", "%q é para sites que têm domínio")
-	textIdle       = text.New("\"idle\" is %s; it must be from %s to %s", "\"idle\" é %s; deve ficar entre %s e %s")
+	textBetween    = text.New("%q is %s; it must be from %s to %s", "%q é %s; deve ficar entre %s e %s")
 	textChunking   = text.New("BINARYMIME cannot do without CHUNKING (RFC 3030): set \"chunking\" as well", "BINARYMIME não existe sem CHUNKING (RFC 3030): ligue também \"chunking\"")
 	textChoice     = text.New("%q is none of %s", "%q não é nenhum de %s")
 	textBoth       = text.New("%s is both local and relayed", "%s é local e repassado ao mesmo tempo")
@@ -69,7 +66,8 @@ func (r *report) checkDomains(s *site) {
 	for key, given := range map[string]bool{
 		"domains": len(o.Domains) > 0, "relays": len(o.Relays) > 0,
 		"smtp":   s.doc.given("smtp"),
-		"people": len(o.People) > 0, "aliases": len(o.Aliases) > 0, "elsewhere": o.Elsewhere != "",
+		"people": len(o.People) > 0, "aliases": len(o.Aliases) > 0, "lists": len(o.Lists) > 0,
+		"elsewhere": o.Elsewhere != "",
 	} {
 		if given {
 			r.add(s.file(), s.doc.line(key), textOnlyMail, key)
@@ -93,32 +91,14 @@ func (r *report) checkPeople(s *site) {
 		r.within(s, p.Quota, quotaLow, quotaHigh, "people", i, "quota")
 	}
 	r.duplicates(s, "people", "name", len(o.People), func(i int) string { return o.People[i].Name })
-	r.checkAliases(s)
+	r.checkAddresses(s)
 	if o.Domain == "" {
 		return
 	}
 	if len(o.People) == 0 {
 		r.add(s.file(), s.doc.line("domain"), textNoPeople, o.Domain)
 	}
-	// RFC 5321 §4.5.1: any system that receives mail MUST support postmaster.
-	if _, ok := o.Aliases["postmaster"]; !ok && !isPerson(o, "postmaster") {
-		r.add(s.file(), s.doc.line("aliases"), textPostmaster, o.Domain)
-	}
-}
-
-func (r *report) checkAliases(s *site) {
-	o := s.org
-	for _, alias := range slices.Sorted(maps.Keys(o.Aliases)) {
-		to, line := o.Aliases[alias], s.doc.line("aliases", alias)
-		switch {
-		case !isLocal(alias):
-			r.add(s.file(), line, textLocal, alias)
-		case isPerson(o, alias):
-			r.add(s.file(), line, textPersonToo, alias)
-		case !isPerson(o, to):
-			r.add(s.file(), line, textNobody, alias, to)
-		}
-	}
+	r.checkPostmaster(s)
 }
 
 // isPerson follows no alias, unlike Org.Person.
@@ -141,7 +121,8 @@ const (
 	recipientsLow, recipientsHigh = 1, 100_000
 	connsLow, connsHigh           = 1, 100_000
 	countLow, countHigh           = 1, 1_000_000
-	idleLow, idleHigh             = 1, 3600 // seconds
+	idleLow, idleHigh             = time.Second, time.Hour
+	greyLow, greyHigh             = time.Second, 24 * time.Hour
 )
 
 func (r *report) checkLimits(s *site) {
@@ -163,9 +144,7 @@ func (r *report) checkLimits(s *site) {
 	} {
 		r.within(s, c.v, c.low, c.high, "limits", c.key)
 	}
-	if idle := time.Duration(l.Idle); idle != 0 && (idle < idleLow*time.Second || idle > idleHigh*time.Second) {
-		r.add(s.file(), s.doc.line("limits", "idle"), textIdle, idle, idleLow*time.Second, idleHigh*time.Second)
-	}
+	r.between(s, time.Duration(l.Idle), idleLow, idleHigh, "limits", "idle")
 }
 
 // checkSMTP reports choices that there are not, or that do not go together.
@@ -181,6 +160,14 @@ func (r *report) checkSMTP(s *site) {
 	}
 	if known := []string{string(RefuseBare), string(NormaliseBare), string(TrustBare)}; !slices.Contains(known, string(c.Bare())) {
 		r.add(s.file(), s.doc.line("smtp", "line-ends"), textChoice, string(c.LineEnds), strings.Join(known, ", "))
+	}
+	r.between(s, time.Duration(c.Greylist), greyLow, greyHigh, "smtp", "greylist")
+}
+
+// between is within for times.
+func (r *report) between(s *site, v, low, high time.Duration, path ...any) {
+	if v != 0 && (v < low || v > high) {
+		r.add(s.file(), s.doc.line(path...), textBetween, path[len(path)-1], v, low, high)
 	}
 }
 

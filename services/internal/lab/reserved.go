@@ -59,7 +59,8 @@ func reserved(local string) (Reserved, bool) {
 // Reserved returns the reserved name that a local part is at this site.
 func (o *Org) Reserved(local string) (Reserved, bool) {
 	name, ok := reserved(local)
-	if _, own := o.Person(local); !ok || own || o.Domain == "" {
+	_, alias := o.Behind(local)
+	if !ok || alias || isPerson(o, mailaddr.Fold(local)) || o.Domain == "" {
 		return "", false
 	}
 	if (name == Moved || name == Forwarded) && o.Elsewhere == "" {

@@ -30,7 +30,7 @@ func TestReservedPartsAreKnownEverywhere(t *testing.T) {
 func TestOwnPeopleAndAliasesWinOverReservedParts(t *testing.T) {
 	t.Parallel()
 	o := &lab.Org{
-		Domain: "boreal.test", People: []lab.Person{{Name: "lento"}}, Aliases: map[string]string{"erro": "lento"},
+		Domain: "boreal.test", People: []lab.Person{{Name: "lento"}}, Aliases: map[string]lab.Targets{"erro": {"lento"}},
 	}
 	for local, want := range map[string]lab.Reserved{
 		"cheio": lab.Full, "Cheio": lab.Full, "REJEITA-DADOS": lab.RefusesData,

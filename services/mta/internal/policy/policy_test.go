@@ -21,7 +21,7 @@ func org() *lab.Org {
 	return &lab.Org{
 		Domain: "boreal.test", Domains: []string{"cname.casos.test"}, Relays: []string{"selfbackup.casos.test"},
 		People:  []lab.Person{{Name: "bruno", Password: "bruno"}, {Name: "beatriz", Password: "beatriz"}},
-		Aliases: map[string]string{"postmaster": "beatriz"},
+		Aliases: map[string]lab.Targets{"postmaster": {"beatriz"}},
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // alias of the name erro.
 func withElsewhere(c *Config) {
 	c.Org.Elsewhere = "carla@cedro.test"
-	c.Org.Aliases["erro"] = "bruno"
+	c.Org.Aliases["erro"] = lab.Targets{"bruno"}
 }
 
 // hear asks for one recipient in a transaction of its own.

@@ -17,7 +17,7 @@ import (
 func utf8Org() *lab.Org {
 	o := org()
 	o.Domains = append(o.Domains, "xn--caf-dma.casos.test")
-	o.Aliases["joão"] = "bruno"
+	o.Aliases["joão"] = lab.Targets{"bruno"}
 	return o
 }
 
