@@ -128,14 +128,15 @@ func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (mes
 	change := map[string]func(context.Context, spool.Selection, func([]spool.Changed) error) error{
 		"hold": n.spool.Hold, "release": n.spool.Release, "drop": n.spool.Drop,
 	}[verb]
-	n.queue.Bump()
-	err = change(ctx, sel, func(batch []spool.Changed) error {
-		messages += len(batch)
-		n.tellChanged(verb, batch)
-		if verb == "release" {
-			return n.queue.Restore(ctx, released(batch))
-		}
-		return n.queue.Remove(ctx, removed(batch))
+	err = n.queue.Change(func() error {
+		return change(ctx, sel, func(batch []spool.Changed) error {
+			messages += len(batch)
+			n.tellChanged(verb, batch)
+			if verb == "release" {
+				return n.queue.Restore(ctx, released(batch))
+			}
+			return n.queue.Remove(ctx, removed(batch))
+		})
 	})
 	return messages, err
 }

@@ -171,7 +171,6 @@ func (n *Node) firstWait() time.Duration {
 // accept makes a message durable and starts its delivery.
 func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
 	e := a.Entry
-	epoch := n.queue.Epoch()
 	n.parkDead(e)
 	if err := n.spool.Add(ctx, e, a.Body); err != nil {
 		return err
@@ -183,7 +182,7 @@ func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
 			event.Client, a.Client, event.Original, originals(e, a.Original)),
 	})
 	n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
-	n.launch(e, epoch)
+	n.enqueue(e)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
 )
@@ -37,12 +38,8 @@ func (n *Node) parkDead(e *spool.Entry) {
 	}
 }
 
-// enqueue starts a new entry that was stored nobody knows when.
-func (n *Node) enqueue(e *spool.Entry) { n.launch(e, 0) }
-
-// launch starts a new entry: one job for each domain. epoch is the queue's from
-// before the entry was stored.
-func (n *Node) launch(e *spool.Entry, epoch uint64) {
+// enqueue starts a new entry: one job for each domain.
+func (n *Node) enqueue(e *spool.Entry) {
 	seen := map[string]bool{}
 	var jobs []queue.Job
 	for _, r := range e.Rcpts {
@@ -52,7 +49,7 @@ func (n *Node) launch(e *spool.Entry, epoch uint64) {
 		seen[r.To.Domain] = true
 		j := queue.Job{ID: e.ID, Domain: r.To.Domain, Arrived: e.Arrived, Due: time.Now()}
 		if r.Reply == "" {
-			j.Fresh, j.Carry, j.Epoch = true, e, epoch
+			j.Fresh, j.Carry = true, e
 		} else if d, dead := n.queue.Parks(j.Domain); dead {
 			n.parked(e, d)
 		}
@@ -73,7 +70,7 @@ func (n *Node) parked(e *spool.Entry, d queue.Destination) {
 	n.env.Events.Append(event.Record{
 		Kind: event.KindQueue, Queue: e.ID, Message: e.MessageID, Text: event.Deferred,
 		Meta: event.M(event.To, strings.Join(to, ", "), event.Reply, d.Why.String(), event.RetryIn, retryIn(d.Probe),
-			event.Reason, "not attempted: "+d.Domain+" has been dead since "+d.Since.UTC().Format(time.TimeOnly)+" UTC and is probed now and then"),
+			event.Rules, reason.Encode(reason.New(reason.DeadHost, d.Domain, d.Since.UTC().Format(time.TimeOnly)))),
 	})
 	n.env.Log.Info("parked", "msg_id", e.ID, "from", e.From.Path(), "to", strings.Join(to, ", "), "reply", d.Why.String())
 }

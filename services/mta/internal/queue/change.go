@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 	"unique"
 )
 
@@ -31,6 +33,22 @@ func (q *Queue) do(ctx context.Context, op func(r *run)) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Change runs what changes the spool behind the queue's back and tells the queue
+// by Remove and Restore. Jobs that are on their way here meanwhile look at the
+// spool again.
+func (q *Queue) Change(do func() error) error {
+	q.mu.Lock()
+	q.changes++
+	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.changes--
+		q.changed = time.Now()
+	}()
+	return do()
 }
 
 // Retry makes jobs due now, and dead destinations of theirs be probed now. It
@@ -73,7 +91,7 @@ func (r *run) retry(d *destination, s Selection, ids map[string]bool) (n int) {
 	now := r.now()
 	for _, list := range [][]*item{d.ready, d.parked.list, d.running} {
 		for _, it := range list {
-			if s.has(it) {
+			if s.has(it) && !it.revoked {
 				n++
 				ids[it.id] = true
 			}
@@ -139,39 +157,46 @@ func (r *run) remove(d *destination, ids map[string]bool) {
 	r.look(d, r.now())
 }
 
-// Restore takes jobs back that Remove has taken out. Each must have been
-// removed: a job that is there twice is attempted twice.
+// Restore takes jobs back that Remove has taken out.
 func (q *Queue) Restore(ctx context.Context, jobs []Job) error {
 	return q.do(ctx, func(r *run) {
-		var items []*item
-		for _, j := range jobs {
-			if it := r.revoked(j); it != nil {
-				it.revoked = false
-				continue
-			}
-			j.Carry = nil
-			items = append(items, r.q.lockedItemOf(j))
+		items := make([]*item, len(jobs))
+		q.mu.Lock()
+		for i, j := range jobs {
+			items[i] = q.itemOf(j)
+			items[i].carry, items[i].doubtful = nil, true
 		}
+		q.mu.Unlock()
 		r.admit(items)
 	})
 }
 
-func (q *Queue) lockedItemOf(j Job) *item {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.itemOf(j)
-}
-
-// revoked finds the attempt of a removed job that still runs.
-func (r *run) revoked(j Job) *item {
-	d := r.dests[unique.Make(j.Domain)]
-	if d == nil {
-		return nil
-	}
-	for _, it := range d.running {
-		if it.id == j.ID && it.revoked {
-			return it
+// unknown leaves out the doubtful items that are here already. An attempt of one
+// that runs is not its last any more.
+func (r *run) unknown(items []*item) []*item {
+	var doubtful []Selection
+	for _, it := range items {
+		if it.doubtful {
+			doubtful = append(doubtful, Selection{it.id, it.domain.Value()})
 		}
 	}
-	return nil
+	known := map[Selection]bool{}
+	for name, ids := range byDomain(doubtful) {
+		d := r.dests[name]
+		if d == nil {
+			continue
+		}
+		for _, list := range [][]*item{d.later.list, d.ready, d.parked.list, d.running} {
+			for _, it := range list {
+				if ids[it.id] {
+					it.revoked = false
+					known[Selection{it.id, name.Value()}] = true
+				}
+			}
+		}
+	}
+	if len(known) == 0 {
+		return items
+	}
+	return slices.DeleteFunc(items, func(it *item) bool { return it.doubtful && known[Selection{it.id, it.domain.Value()}] })
 }

@@ -376,6 +376,43 @@ func TestRemovedJobsAreNotAttemptedUntilTheyAreRestored(t *testing.T) {
 	}
 }
 
+// Held and released again before its job had come, a message had two jobs, and
+// was sent twice.
+func TestJobThatComesAfterItWasRestoredIsNotThereTwice(t *testing.T) {
+	for _, where := range []string{"running", "later", "parked", "ready"} {
+		playing(t, 1, func(t *testing.T, s *site, q *Queue) {
+			s.takes = time.Second
+			arrived := time.Now()
+			s.arrived["m"] = arrived
+			switch where {
+			case "ready":
+				s.add(q, ids(6)...)
+			case "parked":
+				s.add(q, ids(20)...)
+				time.Sleep(3 * time.Second)
+			}
+			err := q.Change(func() error {
+				return q.Restore(t.Context(), []Job{{ID: "m", Domain: "x", Arrived: arrived}})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if where == "later" {
+				time.Sleep(2 * time.Second)
+			}
+			q.Add(Job{ID: "m", Domain: "x", Arrived: arrived, Fresh: true, Carry: 1})
+			if err := q.Restore(t.Context(), []Job{{ID: "m", Domain: "x", Arrived: arrived}}); err != nil {
+				t.Fatal(err)
+			}
+			s.set(true)
+			time.Sleep(time.Hour)
+			if n := len(s.told("m delivered")); n != 1 {
+				t.Errorf("%s: it was delivered %d times", where, n)
+			}
+		})
+	}
+}
+
 // A job whose attempt runs is removed when that ends; restored before, it is
 // kept, and once.
 func TestRunningJobIsRemovedAfterItsAttempt(t *testing.T) {
@@ -419,16 +456,22 @@ func TestCarriedIsForgottenWhereItMustBe(t *testing.T) {
 		},
 	}
 	running(t, cfg, func(t *testing.T, q *Queue) {
-		epoch := q.Epoch()
-		q.Bump()
-		q.Add(Job{ID: "old", Domain: "y", Carry: 1, Epoch: epoch}, Job{ID: "new", Domain: "z", Carry: 1, Epoch: q.Epoch()})
+		before := time.Now()
+		if err := q.Change(func() error {
+			q.Add(Job{ID: "meanwhile", Domain: "v", Arrived: before, Carry: 1})
+			time.Sleep(time.Second)
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		q.Add(Job{ID: "old", Domain: "y", Arrived: before, Carry: 1}, Job{ID: "new", Domain: "z", Arrived: time.Now().Add(1), Carry: 1})
 		time.Sleep(2 * time.Second)
 		up = false
 		for _, id := range ids(7) {
-			q.Add(Job{ID: id, Domain: "x", Carry: 1, Epoch: q.Epoch(), Arrived: time.Now()})
+			q.Add(Job{ID: id, Domain: "x", Carry: 1, Arrived: time.Now()})
 		}
 		time.Sleep(2 * time.Second)
-		q.Add(Job{ID: "to the dead", Domain: "x", Carry: 1, Epoch: q.Epoch(), Arrived: time.Now()})
+		q.Add(Job{ID: "to the dead", Domain: "x", Carry: 1, Arrived: time.Now()})
 		synctest.Wait()
 		if _, parks := q.Parks("x"); !parks {
 			t.Error("a new message would be attempted")
@@ -443,7 +486,7 @@ func TestCarriedIsForgottenWhereItMustBe(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"m00000 1", "m00000 <nil>", "m00001 1", "m00001 <nil>", "m00002 1", "m00002 <nil>", "m00003 1", "m00003 <nil>",
-		"m00004 1", "m00004 <nil>", "m00005 <nil>", "m00006 <nil>", "new 1", "old <nil>", "to the dead <nil>",
+		"m00004 1", "m00004 <nil>", "m00005 <nil>", "m00006 <nil>", "meanwhile <nil>", "new 1", "old <nil>", "to the dead <nil>",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

@@ -50,9 +50,9 @@ type Job struct {
 	Unreached bool
 	// Carry is handed from Add to the first attempt and then forgotten. It is
 	// forgotten earlier when too many jobs carry something, when the job has to
-	// wait for a dead destination, and when Epoch is not Queue.Epoch.
+	// wait for a dead destination, and when the spool was changed by hand since
+	// the message arrived.
 	Carry any
-	Epoch uint64
 
 	// Overdue, set for an attempt, says that the destination is dead and no host
 	// is to be asked: say what is due by the message's age, with Why as the
@@ -124,6 +124,7 @@ type item struct {
 	carry   any
 
 	fresh, noticed, unreached bool
+	doubtful                  bool // new, and it may be here already
 	revoked                   bool // do not keep it when its attempt ends
 	probe, overdue            bool // the attempt that runs is one
 }
@@ -139,8 +140,10 @@ type Queue struct {
 	mu    sync.Mutex // guards what follows
 	inbox []*item
 	ops   []func(r *run)
-	epoch uint64
 	dead  map[string]Destination // by domain; only destinations that have jobs
+	// Changes of the spool behind the queue's back.
+	changes int // under way
+	changed time.Time
 }
 
 // New returns an empty queue.
@@ -181,8 +184,10 @@ func (q *Queue) itemOf(j Job) *item {
 		id: j.ID, domain: unique.Make(j.Domain), arrived: q.moment(j.Arrived), due: q.moment(j.Due),
 		fresh: j.Fresh, noticed: j.Noticed, unreached: j.Unreached, carry: j.Carry,
 	}
-	if j.Epoch != q.epoch {
-		it.carry = nil
+	// A message that was stored before or during a change may have been held,
+	// and released, before its job came here.
+	if q.changes > 0 || !j.Arrived.After(q.changed) && !q.changed.IsZero() {
+		it.carry, it.doubtful = nil, true
 	}
 	return it
 }
@@ -208,22 +213,6 @@ func (q *Queue) take() ([]*item, []func(r *run)) {
 }
 
 func byArrival(a, b *item) int { return cmp.Compare(a.arrived, b.arrived) }
-
-// Epoch is to be read before what a job carries is written down, and goes into
-// the job: Bump in between makes the job look at the spool again.
-func (q *Queue) Epoch() uint64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.epoch
-}
-
-// Bump is to be called before something is changed in the spool behind the
-// queue's back, so that jobs which are on their way to the queue carry nothing.
-func (q *Queue) Bump() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.epoch++
-}
 
 // Parks reports whether a new job for a domain would have to wait because the
 // destination is dead.

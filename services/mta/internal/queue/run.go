@@ -44,7 +44,7 @@ func (r *run) duty(it *item) moment {
 func (r *run) admit(items []*item) {
 	now := r.now()
 	touched := map[*destination]bool{}
-	for _, it := range items {
+	for _, it := range r.unknown(items) {
 		if it.carry != nil && r.carried >= maxCarried {
 			it.carry = nil
 		} else if it.carry != nil {
