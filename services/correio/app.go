@@ -91,6 +91,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.talkCommand(),
 		a.digCommand(),
 		a.traceCommand(),
+		a.queueCommand(),
 		a.codesCommand(),
 		a.checkCommand(),
 		a.versionCommand(),

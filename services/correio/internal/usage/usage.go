@@ -180,7 +180,8 @@ func writeHelp(w io.Writer, cmd *cobra.Command, lang text.Lang) {
 func Write(w io.Writer, cmd *cobra.Command, lang text.Lang) error {
 	var b strings.Builder
 	b.WriteString(usageTitle.In(lang) + "\n")
-	if cmd.Runnable() && !cmd.HasAvailableSubCommands() {
+	// A command with others below it may be of use alone, and then has a line.
+	if cmd.Runnable() && (!cmd.HasAvailableSubCommands() || strings.Contains(cmd.Use, " ")) {
 		fmt.Fprintf(&b, "  %s\n", inWords(cmd.UseLine(), lang))
 	}
 	if cmd.HasAvailableSubCommands() {

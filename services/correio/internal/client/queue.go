@@ -1,0 +1,134 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"correio/services/internal/control"
+)
+
+// Queue is a part of an MTA's queue, oldest message first.
+type Queue struct {
+	Messages []Queued `json:"messages"`
+	Next     string   `json:"next,omitempty"` // where the following part begins
+	Total    int64    `json:"total"`          // messages in the whole queue
+	Octets   int64    `json:"octets"`
+	Dead     []Dead   `json:"dead"`
+}
+
+// Dead is a destination that has mail and cannot be reached.
+type Dead struct {
+	Domain    string    `json:"domain"`
+	Since     time.Time `json:"since"`
+	NextProbe time.Time `json:"next_probe"`
+	LastReply string    `json:"last_reply"`
+}
+
+// Queued is one message of a queue.
+type Queued struct {
+	ID          string     `json:"id"`
+	From        string     `json:"from"`
+	To          []string   `json:"to"`
+	Size        int64      `json:"size"`
+	Arrived     time.Time  `json:"arrived"`
+	Attempts    int        `json:"attempts"`
+	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	LastReply   string     `json:"last_reply"`
+	State       string     `json:"state"`
+	MessageID   string     `json:"message_id"`
+}
+
+// QueuedDetails is all that is known of a queued message.
+type QueuedDetails struct {
+	Queued
+	Ret        string            `json:"ret,omitempty"`
+	EnvID      string            `json:"envid,omitempty"`
+	EightBit   bool              `json:"eightbit"`
+	Binary     bool              `json:"binary"`
+	UTF8       bool              `json:"utf8"`
+	Recipients []QueuedRecipient `json:"recipients"`
+	Header     string            `json:"header"`
+}
+
+// QueuedRecipient is one that waits.
+type QueuedRecipient struct {
+	Address     string     `json:"address"`
+	Notify      string     `json:"notify,omitempty"`
+	ORcpt       string     `json:"orcpt,omitempty"`
+	Attempts    int        `json:"attempts"`
+	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	LastReply   string     `json:"last_reply"`
+	Held        bool       `json:"held"`
+	Dead        bool       `json:"dead"` // its destination is
+	Noticed     bool       `json:"noticed"`
+}
+
+// QueuePart says which part of a queue is wanted; zero values mean all.
+type QueuePart struct {
+	Domain, State string
+	Limit         int
+}
+
+// QueueOrder names what is to be changed: a message, what waits for a domain,
+// or all. One field is set.
+type QueueOrder struct {
+	ID     string `json:"id,omitempty"`
+	Domain string `json:"domain,omitempty"`
+	All    bool   `json:"all,omitempty"`
+}
+
+// ErrNotQueued tells that an MTA has no such message in its queue.
+var ErrNotQueued = errors.New("no such message is queued")
+
+// Queue lists the queue of an MTA.
+func (l *Lab) Queue(ctx context.Context, node string, part QueuePart) (Queue, error) {
+	query := url.Values{}
+	for key, value := range map[string]string{"domain": part.Domain, "state": part.State} {
+		if value != "" {
+			query.Set(key, value)
+		}
+	}
+	if part.Limit > 0 {
+		query.Set("limit", strconv.Itoa(part.Limit))
+	}
+	var q Queue
+	err := l.call(ctx, http.MethodGet, l.queueURL(query, node), nil, &q)
+	return q, err
+}
+
+// Queued tells all about one message, or returns ErrNotQueued.
+func (l *Lab) Queued(ctx context.Context, node, id string) (QueuedDetails, error) {
+	var m QueuedDetails
+	err := l.call(ctx, http.MethodGet, l.queueURL(nil, node, id), nil, &m)
+	return m, notQueued(err)
+}
+
+// ChangeQueue gives an order (retry, hold, release or drop) and returns how many
+// messages it has changed, or ErrNotQueued.
+func (l *Lab) ChangeQueue(ctx context.Context, node, order string, o QueueOrder) (messages int, err error) {
+	var done struct{ Messages int }
+	err = l.call(ctx, http.MethodPost, l.queueURL(nil, node, order), o, &done)
+	return done.Messages, notQueued(err)
+}
+
+func (l *Lab) queueURL(query url.Values, node string, more ...string) string {
+	return l.url(query, append([]string{"api", "v1", "nodes", node, "control", "queue"}, more...)...)
+}
+
+func notQueued(err error) error {
+	var status *control.StatusError
+	if errors.As(err, &status) && status.Code == http.StatusNotFound {
+		return ErrNotQueued
+	}
+	return err
+}
+
+// Away reports whether a node could not be asked, or is not ready to answer.
+func Away(err error) bool {
+	var status *control.StatusError
+	return errors.As(err, &status) && (status.Code == http.StatusBadGateway || status.Code == http.StatusServiceUnavailable)
+}

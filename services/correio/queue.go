@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"correio/services/correio/internal/client"
+	"correio/services/correio/internal/usage"
+)
+
+const (
+	queueLimit    = 100
+	maxQueueLimit = 10_000
+)
+
+func (a *app) queueCommand() *cobra.Command {
+	part := client.QueuePart{}
+	cmd := &cobra.Command{
+		Use:     "queue [HOST|ORG]",
+		Short:   queueShort.In(a.lang),
+		Long:    queueLong.In(a.lang),
+		Example: queueExample,
+		Args:    usage.Args(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if part.Limit < 1 || part.Limit > maxQueueLimit {
+				return usage.Errorf(cmd, queueBadLimit, maxQueueLimit, part.Limit)
+			}
+			if part.State != "" && !slices.Contains([]string{"active", "deferred", "held", "quarantined"}, part.State) {
+				return usage.Errorf(cmd, queueBadState, part.State)
+			}
+			return a.listQueues(cmd, strings.Join(args, ""), part)
+		},
+	}
+	cmd.Flags().StringVar(&part.Domain, "domain", "", queueDomainFlag.In(a.lang))
+	cmd.Flags().StringVar(&part.State, "state", "", queueStateFlag.In(a.lang))
+	cmd.Flags().IntVar(&part.Limit, "limit", queueLimit, queueLimitFlag.In(a.lang))
+	cmd.AddCommand(a.queueShowCommand())
+	for _, order := range queueOrders {
+		cmd.AddCommand(a.queueOrderCommand(order.name, order.short))
+	}
+	return cmd
+}
+
+// nodeQueue is one MTA's queue, or why it is not known.
+type nodeQueue struct {
+	Node  string `json:"node"`
+	Error string `json:"error,omitempty"`
+	client.Queue
+}
+
+// mtas returns the names of those that which names: a host, an organisation by
+// its domain or its folder, or all for "".
+func (a *app) mtas(ctx context.Context, lab *client.Lab, which string) ([]string, error) {
+	nodes, err := lab.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all, named []string
+	for _, n := range nodes {
+		if n.Role != "mta" {
+			continue
+		}
+		all = append(all, n.Name)
+		_, domain, _ := strings.Cut(n.Name, ".")
+		if which == "" || slices.ContainsFunc([]string{n.Name, domain, n.Site}, func(s string) bool { return strings.EqualFold(s, which) }) {
+			named = append(named, n.Name)
+		}
+	}
+	if len(named) == 0 && which != "" {
+		return nil, textError(queueNoMTA, which, strings.Join(all, ", "))
+	}
+	return named, nil
+}
+
+func (a *app) listQueues(cmd *cobra.Command, which string, part client.QueuePart) error {
+	lab, err := a.running(cmd)
+	if err != nil {
+		return err
+	}
+	names, err := a.mtas(cmd.Context(), lab, which)
+	if err != nil {
+		return err
+	}
+	var list []nodeQueue
+	var last error
+	failed := 0
+	for _, name := range names {
+		q, err := lab.Queue(cmd.Context(), name, part)
+		one := nodeQueue{Node: name, Queue: q}
+		if err != nil {
+			one.Error = client.Why(err)
+			failed++
+			last = err
+		}
+		list = append(list, one)
+	}
+	if failed > 0 && failed == len(names) {
+		return last
+	}
+	if err := a.showQueues(list, which); err != nil {
+		return err
+	}
+	if failed > 0 {
+		a.say(queueSome, failed, len(names))
+		return errReported
+	}
+	return nil
+}
+
+func (a *app) showQueues(list []nodeQueue, which string) error {
+	if a.json {
+		return a.data(map[string]any{"nodes": list})
+	}
+	many := len(list) > 1
+	messages := 0
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, q := range list {
+		for _, m := range q.Messages {
+			if messages++; messages == 1 {
+				fmt.Fprintln(w, a.row(many, queueNodeColumn.In(a.lang), queueHeader.In(a.lang)))
+			}
+			fmt.Fprintln(w, a.row(many, q.Node, a.queueRow(m)))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	for _, q := range list {
+		a.talkOfQueue(q)
+	}
+	if messages == 0 {
+		a.say(queueEmpty)
+	}
+	return nil
+}
+
+func (a *app) row(many bool, node, rest string) string {
+	if many {
+		return node + "\t" + rest
+	}
+	return rest
+}
+
+// talkOfQueue says what the table does not.
+func (a *app) talkOfQueue(q nodeQueue) {
+	if q.Error != "" {
+		a.say(queueSilent, q.Node, q.Error)
+	}
+	for _, d := range q.Dead {
+		a.say(queueDead, q.Node, d.Domain, brief(time.Since(d.Since)), a.when(&d.NextProbe), d.LastReply)
+	}
+	if q.Next != "" {
+		a.say(queueShown, q.Node, len(q.Messages), q.Total)
+	}
+}
+
+func (a *app) queueRow(m client.Queued) string {
+	to := strings.Join(m.To[:min(1, len(m.To))], "")
+	if len(m.To) > 1 {
+		to += " " + queueMore.Sprintf(a.lang, len(m.To)-1)
+	}
+	return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\t%s",
+		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.when(m.NextAttempt), m.State, printable(m.LastReply))
+}
+
+// when says how long from now an attempt is made.
+func (a *app) when(at *time.Time) string {
+	switch {
+	case at == nil:
+		return "-"
+	case time.Until(*at) < time.Second:
+		return queueNow.In(a.lang)
+	}
+	return queueIn.Sprintf(a.lang, brief(time.Until(*at)))
+}
+
+// brief is a duration in its two largest units.
+func brief(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return d.Truncate(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd%02dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// printable is what other people's servers said, without what a terminal would
+// obey.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func (a *app) queueShowCommand() *cobra.Command {
+	var node string
+	cmd := &cobra.Command{
+		Use:     "show ID",
+		Short:   queueShowShort.In(a.lang),
+		Example: queueShowExample,
+		Args:    usage.Args(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lab, err := a.running(cmd)
+			if err != nil {
+				return err
+			}
+			var found client.QueuedDetails
+			at, err := a.findQueued(cmd.Context(), lab, node, args[0], func(name string) (err error) {
+				found, err = lab.Queued(cmd.Context(), name, args[0])
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return a.showQueued(at, found)
+		},
+	}
+	cmd.Flags().StringVar(&node, "node", "", queueNodeFlag.In(a.lang))
+	return cmd
+}
+
+// findQueued asks one MTA after the other about a message until one has it, and
+// returns its name. What an MTA that has it says otherwise is the answer.
+func (a *app) findQueued(ctx context.Context, lab *client.Lab, which, id string, ask func(node string) error) (string, error) {
+	names, err := a.mtas(ctx, lab, which)
+	if err != nil {
+		return "", err
+	}
+	var silent error
+	for _, name := range names {
+		switch err := ask(name); {
+		case err == nil:
+			return name, nil
+		case errors.Is(err, client.ErrNotQueued):
+		case client.Away(err):
+			a.say(queueSilent, name, client.Why(err))
+			silent = err
+		default:
+			return name, err
+		}
+	}
+	if silent != nil && len(names) == 1 {
+		return "", errReported
+	}
+	return "", textError(queueNotThere, id)
+}
+
+func (a *app) showQueued(node string, m client.QueuedDetails) error {
+	if a.json {
+		return a.data(struct {
+			Node string `json:"node"`
+			client.QueuedDetails
+		}{node, m})
+	}
+	var b strings.Builder
+	b.WriteString(queueShowText.Sprintf(a.lang, m.ID, node, m.MessageID, m.From, m.Arrived.Local().Format(time.DateTime), brief(time.Since(m.Arrived)), m.Size, m.State))
+	if m.State == "quarantined" {
+		b.WriteString("  " + printable(m.LastReply) + "\n")
+	}
+	for _, r := range m.Recipients {
+		more := ""
+		if r.Held {
+			more += queueShowHeld.In(a.lang)
+		}
+		if r.Dead {
+			more += queueShowDead.In(a.lang)
+		}
+		b.WriteString(queueShowRcpt.Sprintf(a.lang, r.Address, r.Attempts, a.when(r.NextAttempt), more))
+		if r.LastReply != "" {
+			b.WriteString("              " + printable(r.LastReply) + "\n")
+		}
+	}
+	if m.Header != "" {
+		b.WriteString("\n")
+		for line := range strings.Lines(m.Header) {
+			b.WriteString("  " + printable(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")) + "\n")
+		}
+	}
+	_, err := fmt.Fprint(a.stdout, b.String())
+	return err
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"correio/services/correio/internal/client"
+	"correio/services/internal/control"
+)
+
+// queues is a lab of two MTAs that answer, one that does not, and a workstation.
+type queues struct {
+	url string
+
+	mu     sync.Mutex // guards orders
+	orders []string   // as "mx1.aurora.test drop {...}"
+}
+
+const heldReply = "451 4.4.1 nobody\x1b[31m there"
+
+func newQueues(t *testing.T) *queues {
+	t.Helper()
+	q := &queues{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/nodes", func(w http.ResponseWriter, _ *http.Request) {
+		control.WriteJSON(w, http.StatusOK, map[string]any{"nodes": []client.Node{
+			{Name: "pc.aurora.test", Role: "pc", Site: "aurora"}, {Name: "mx1.aurora.test", Role: "mta", Site: "aurora"},
+			{Name: "mx1.boreal.test", Role: "mta", Site: "boreal"}, {Name: "mx1.cedro.test", Role: "mta", Site: "cedro"},
+		}})
+	})
+	mux.HandleFunc("GET /api/v1/nodes/{node}/control/queue", q.list)
+	mux.HandleFunc("GET /api/v1/nodes/{node}/control/queue/{id}", q.show)
+	mux.HandleFunc("POST /api/v1/nodes/{node}/control/queue/{order}", q.change)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/mx1.cedro.test/") {
+			control.WriteError(w, http.StatusBadGateway, "mx1.cedro.test: connection refused")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	q.url = server.URL
+	return q
+}
+
+func (q *queues) list(w http.ResponseWriter, r *http.Request) {
+	answer := client.Queue{Messages: []client.Queued{}, Dead: []client.Dead{}}
+	if r.PathValue("node") == "mx1.aurora.test" && r.URL.Query().Get("domain") != "nobody.test" {
+		answer.Messages = append(answer.Messages, waitingMessage())
+		answer.Next, answer.Total = "1.ABC", 7
+		answer.Dead = append(answer.Dead, client.Dead{Domain: "x.test", Since: time.Now().Add(-time.Hour), NextProbe: time.Now().Add(90 * time.Second), LastReply: "451 dead"})
+	}
+	control.WriteJSON(w, http.StatusOK, answer)
+}
+
+func waitingMessage() client.Queued {
+	return client.Queued{
+		ID: "ABC", From: "<ana@aurora.test>", To: []string{"a@x.test", "b@x.test"}, Size: 367, Arrived: time.Now().Add(-90 * time.Minute),
+		Attempts: 11, LastReply: heldReply, State: "held", MessageID: "m@aurora.test",
+	}
+}
+
+func (q *queues) show(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("node") != "mx1.boreal.test" || r.PathValue("id") != "ABC" {
+		control.WriteError(w, http.StatusNotFound, "no message is queued here")
+		return
+	}
+	next := time.Now().Add(30*time.Second + 500*time.Millisecond)
+	control.WriteJSON(w, http.StatusOK, client.QueuedDetails{
+		Queued: waitingMessage(), Header: "Subject: Oi\r\nX: \x1b[31m",
+		Recipients: []client.QueuedRecipient{
+			{Address: "a@x.test", Attempts: 11, LastReply: heldReply, Held: true}, {Address: "b@x.test", Attempts: 2, NextAttempt: &next, Dead: true},
+		},
+	})
+}
+
+func (q *queues) change(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	node := r.PathValue("node")
+	q.orders = append(q.orders, node+" "+r.PathValue("order")+" "+string(body))
+	switch {
+	case strings.Contains(string(body), "HELD"):
+		control.WriteError(w, http.StatusConflict, "the message is held: release it")
+	case strings.Contains(string(body), `"id"`) && (node != "mx1.boreal.test" || !strings.Contains(string(body), "ABC")):
+		control.WriteError(w, http.StatusNotFound, "no message is queued here")
+	default:
+		control.WriteJSON(w, http.StatusOK, map[string]int{"messages": len(node)})
+	}
+}
+
+func TestQueueListsEveryMTAAndSaysWhoIsSilent(t *testing.T) {
+	lab := newQueues(t)
+	got := execute(t, nil, "", "queue", "--lab", lab.url)
+	for _, want := range []string{
+		"NODE", "LAST REPLY", "mx1.aurora.test  ABC  1h30m  367   <ana@aurora.test>  a@x.test +1  11     -     held   451 4.4.1 nobody?[31m there",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in\n%s", want, got.stdout)
+		}
+	}
+	for _, want := range []string{
+		"mx1.aurora.test: x.test has been dead for 1h00m, next probe in 1m", "mx1.aurora.test: 1 of 7 messages are shown",
+		"mx1.cedro.test: mx1.cedro.test: connection refused", "1 of 3 MTAs did not answer",
+	} {
+		if !strings.Contains(got.stderr, want) {
+			t.Errorf("no %q in\n%s", want, got.stderr)
+		}
+	}
+	if got.status != exitFailed {
+		t.Errorf("status %d", got.status)
+	}
+}
+
+func TestQueueOfOneHostOrOrganisation(t *testing.T) {
+	lab := newQueues(t)
+	for _, which := range []string{"mx1.aurora.test", "aurora.test", "aurora", "AURORA"} {
+		got := execute(t, nil, "", "queue", which, "--lab", lab.url)
+		if got.status != exitOK || !strings.HasPrefix(got.stdout, "ID ") || !strings.Contains(got.stdout, "ABC") {
+			t.Errorf("%s: %+v", which, got)
+		}
+	}
+	if got := execute(t, nil, "", "queue", "boreal.test", "--lab", lab.url); got.status != exitOK || got.stdout != "" || !strings.Contains(got.stderr, "Nothing waits.") {
+		t.Errorf("empty: %+v", got)
+	}
+	if got := execute(t, nil, "", "queue", "cedro.test", "--lab", lab.url); got.status != exitFailed || !strings.Contains(got.stderr, "connection refused") {
+		t.Errorf("silent: %+v", got)
+	}
+	var list struct{ Nodes []nodeQueue }
+	got := execute(t, nil, "", "queue", "--json", "--lab", lab.url)
+	if err := json.Unmarshal([]byte(got.stdout), &list); err != nil || len(list.Nodes) != 3 || list.Nodes[0].Messages[0].ID != "ABC" || list.Nodes[0].Next == "" || list.Nodes[2].Error == "" {
+		t.Errorf("%v in %s", err, got.stdout)
+	}
+}
+
+func TestQueueShowFindsTheMessage(t *testing.T) {
+	lab := newQueues(t)
+	got := execute(t, nil, "", "queue", "show", "ABC", "--lab", lab.url)
+	for _, want := range []string{
+		"ABC at mx1.boreal.test\n", "Message-ID  m@aurora.test\n", "a@x.test: 11 attempt(s), next -, held\n              451 4.4.1 nobody?[31m there\n",
+		"b@x.test: 2 attempt(s), next in 30s, its destination is dead\n", "\n  Subject: Oi\n  X: ?[31m\n",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in\n%s", want, got.stdout)
+		}
+	}
+	if got.status != exitOK {
+		t.Errorf("%+v", got)
+	}
+	if got := execute(t, nil, "", "queue", "show", "ABC", "--json", "--lab", lab.url); !strings.HasPrefix(got.stdout, `{"node":"mx1.boreal.test","id":"ABC"`) {
+		t.Errorf("--json: %s", got.stdout)
+	}
+	for args, want := range map[string]string{
+		"queue show ABC --node aurora":         "no MTA asked has a message ABC",
+		"queue show XYZ":                       "no MTA asked has a message XYZ",
+		"queue show ABC --node mx1.cedro.test": "connection refused",
+		"queue show ABC --node nobody":         `"nobody" is no MTA`,
+	} {
+		if got := execute(t, nil, "", append(strings.Fields(args), "--lab", lab.url)...); got.status != exitFailed || !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+}
+
+func TestQueueOrders(t *testing.T) {
+	for _, test := range []struct {
+		args   string
+		status int
+		orders string
+		stdout string
+		stderr string
+	}{
+		{"drop ABC", exitOK, `mx1.aurora.test drop {"id":"ABC"}; mx1.boreal.test drop {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) dropped\n", ""},
+		{"hold ABC --node boreal", exitOK, `mx1.boreal.test hold {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) held\n", ""},
+		{"release --all --node mx1.aurora.test", exitOK, `mx1.aurora.test release {"all":true}`, "mx1.aurora.test: 15 message(s) released\n", ""},
+		{"retry --domain x.test --node boreal.test --json", exitOK, `mx1.boreal.test retry {"domain":"x.test"}`, `{"changed":[{"node":"mx1.boreal.test","messages":15}]}` + "\n", ""},
+		{"retry --domain x.test", exitFailed, `mx1.aurora.test retry {"domain":"x.test"}; mx1.boreal.test retry {"domain":"x.test"}`,
+			"mx1.aurora.test: 15 message(s) tried now\nmx1.boreal.test: 15 message(s) tried now\n", "1 of 3 MTAs did not answer"},
+		{"retry HELD", exitFailed, `mx1.aurora.test retry {"id":"HELD"}`, "", "the message is held: release it"},
+		{"drop XYZ ABC --node boreal", exitFailed, `mx1.boreal.test drop {"id":"XYZ"}; mx1.boreal.test drop {"id":"ABC"}`,
+			"mx1.boreal.test: 15 message(s) dropped\n", "no MTA asked has a message XYZ"},
+		{"drop XYZ --node boreal", exitFailed, `mx1.boreal.test drop {"id":"XYZ"}`, "", "no MTA asked has a message XYZ"},
+		{"drop", exitUsage, "", "", "one of these"},
+		{"drop ABC --all", exitUsage, "", "", "one of these"},
+		{"hold --domain x.test --all", exitUsage, "", "", "one of these"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			lab := newQueues(t)
+			got := execute(t, nil, "", append(strings.Fields("queue "+test.args), "--lab", lab.url)...)
+			if got.status != test.status || got.stdout != test.stdout || !strings.Contains(got.stderr, test.stderr) {
+				t.Errorf("%+v", got)
+			}
+			if orders := strings.Join(lab.orders, "; "); orders != test.orders {
+				t.Errorf("orders %s\nwant   %s", orders, test.orders)
+			}
+		})
+	}
+}
+
+func TestQueueMistakesAndHelpInBothLanguages(t *testing.T) {
+	for _, test := range []struct{ args, en, pt string }{
+		{"queue --limit 0", "--limit takes a number from 1 to 10000", "--limit aceita um número de 1 a 10000"},
+		{"queue --state sleepy", "--state takes active", "--state aceita active"},
+		{"queue show", "an argument is missing", "falta um argumento"},
+		{"queue retry", "--domain DOMAIN, or --all", "--domain DOMÍNIO, ou --all"},
+		{"queue a b", "one argument too many", "argumento a mais"},
+	} {
+		for lang, want := range map[string]string{"en": test.en, "pt-BR": test.pt} {
+			if got := execute(t, nil, "", append(strings.Fields(test.args), "--lang", lang)...); got.status != exitUsage || !strings.Contains(got.stderr, want) {
+				t.Errorf("%s: %+v", test.args, got)
+			}
+		}
+	}
+	en, pt := (&app{lang: "en"}).queueCommand(), (&app{lang: "pt-BR"}).queueCommand()
+	for i, verb := range en.Commands() {
+		other := pt.Commands()[i]
+		if verb.Short == "" || verb.Short == other.Short || verb.Example == "" {
+			t.Errorf("%s: help %q and %q, example %q", verb.Name(), verb.Short, other.Short, verb.Example)
+		}
+		sameInBoth(t, verb, other)
+	}
+	if got := execute(t, nil, "", "queue", "--help"); !strings.Contains(got.stdout, "  correio queue [HOST|ORG]\n") || !strings.Contains(got.stdout, "  release ") {
+		t.Errorf("help: %s", got.stdout)
+	}
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m01s", 25 * time.Hour: "1d01h", 3*time.Hour + time.Minute: "3h01m",
+	} {
+		if got := brief(d); got != want {
+			t.Errorf("brief(%s) = %s, want %s", d, got, want)
+		}
+	}
+}
