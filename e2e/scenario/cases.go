@@ -11,9 +11,16 @@ import (
 type routingCase struct {
 	from, to string
 	state    string // delivered, bounced or deferred
-	rule     string // part of what the deciding host gave as its reason
+	rule     string // part of what the deciding host gave as its reasons
 	reply    string // part of the last reply
 	via      string // the host that took the mail from the sender's MTA; "" for none
+}
+
+// inPortuguese is what some of the rules say with --lang pt-BR, by recipient.
+var inPortuguese = map[string]string{
+	"x@nullmx.casos.test":     `diz com "MX 0 ." que não recebe correio`,
+	"bruno@cname.casos.test":  "cname.casos.test é um apelido (CNAME) de boreal.test",
+	"x@selfbackup.casos.test": "mx2.boreal.test descartado: a preferência 30 não é melhor que a nossa, 20",
 }
 
 var routingCases = []routingCase{
@@ -50,6 +57,16 @@ func specialCases(t *testing.T, p *player) {
 	}
 }
 
+// because reports whether one of a step's reasons says this.
+func (s Step) because(text string) bool {
+	for _, r := range s.Reasons {
+		if strings.Contains(r.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
 func (c routingCase) follow(p *player, s Sent) {
 	var j Journey
 	p.await("the mail to be "+c.state, func() bool {
@@ -59,7 +76,12 @@ func (c routingCase) follow(p *player, s Sent) {
 	if r := j.Recipients[0]; !strings.Contains(r.Reply, c.reply) {
 		p.t.Errorf("the last reply is %q, want %q in it", r.Reply, c.reply)
 	}
-	p.first(j, "queue", func(s Step) bool { return strings.Contains(s.Detail, c.rule) })
+	p.first(j, "queue", func(s Step) bool { return s.because(c.rule) })
+	if rule, ok := inPortuguese[c.to]; ok {
+		if got := p.cli("trace", s.MessageID, "--lang", "pt-BR"); !strings.Contains(got, rule) {
+			p.t.Errorf("in Portuguese the journey lacks %q:\n%s", rule, got)
+		}
+	}
 	submission := p.first(j, "submission", func(Step) bool { return true })
 	took := ""
 	for _, step := range j.Steps {

@@ -65,6 +65,7 @@ func All(t *testing.T, l Lab) {
 		{"delivery reports as they were asked for", deliveryReports},
 		{"mail in UTF-8", utf8Mail},
 		{"people log in by every mechanism", everyMechanism},
+		{"the queue is changed by hand", queueIsChangedByHand},
 		// Last: the resolver keeps the changed answer for its TTL.
 		{"changing the MX moves the connection", changingTheMX},
 	} {
@@ -107,7 +108,13 @@ type Step struct {
 	ServerAddr string `json:"server_addr"`
 	Outcome    string `json:"outcome"`
 	Detail     string `json:"detail"`
-	Lines      []struct {
+	Reply      string `json:"reply"`
+	Reasons    []struct {
+		Rule string   `json:"rule"`
+		Args []string `json:"args"`
+		Text string   `json:"text"`
+	} `json:"reasons"`
+	Lines []struct {
 		Dir  string `json:"dir"`
 		Text string `json:"text"`
 	} `json:"lines"`
@@ -171,7 +178,10 @@ func (p *player) first(j Journey, kind string, fits func(Step) bool) Step {
 func outline(j Journey) string {
 	var b strings.Builder
 	for _, s := range j.Steps {
-		b.WriteString(strings.Join([]string{s.Kind, s.Client, "→", s.Server, s.ServerAddr, s.Detail, s.Outcome}, " ") + "\n")
+		b.WriteString(strings.Join([]string{s.Kind, s.Client, "→", s.Server, s.ServerAddr, s.Detail, s.Outcome, s.Reply}, " ") + "\n")
+		for _, r := range s.Reasons {
+			b.WriteString("  · " + r.Text + "\n")
+		}
 	}
 	return b.String()
 }

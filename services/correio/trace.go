@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/usage"
 	"correio/services/internal/journey"
-	"correio/services/internal/mailaddr"
 )
 
 func (a *app) traceCommand() *cobra.Command {
@@ -80,19 +78,7 @@ func (a *app) trace(cmd *cobra.Command, id, wait string, timeout time.Duration, 
 
 func (a *app) showJourney(cmd *cobra.Command, j *journey.Journey, brief bool) error {
 	if a.json {
-		return a.data(j)
+		return a.data(j.Said(a.lang))
 	}
-	return journey.Render(a.stdout, inBothForms(*j), a.lang, journey.Options{Color: a.color(cmd), Brief: brief})
-}
-
-// inBothForms shows the internationalised domains of a journey's addresses as
-// people write them and as DNS has them. What was said on the wire stays as it
-// was.
-func inBothForms(j journey.Journey) journey.Journey {
-	j.From = mailaddr.Both(j.From)
-	j.Recipients = slices.Clone(j.Recipients)
-	for i := range j.Recipients {
-		j.Recipients[i].Address = mailaddr.Both(j.Recipients[i].Address)
-	}
-	return j
+	return journey.Render(a.stdout, *j, a.lang, journey.Options{Color: a.color(cmd), Brief: brief})
 }

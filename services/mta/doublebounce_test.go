@@ -7,6 +7,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
 	"correio/services/internal/labtest"
+	"correio/services/internal/reason"
 	"correio/services/internal/smtpc"
 )
 
@@ -31,7 +32,7 @@ func TestRow18AReportIsNeverReportedAbout(t *testing.T) {
 	c := w.connect(pc, "198.18.1.25:587", "ana")
 	id := smtpc.QueuedAs(w.send(c, "", message, "x@nx.casos.test")[0].Reply)
 	r := aurora.waitEvent(t, "the failure", queueEvent(event.Bounced, id))
-	if !strings.HasPrefix(r.Meta.Get(event.Reason), "double bounce") {
+	if r.Meta.Get(event.Rules) != string(reason.DoubleBounce) {
 		t.Errorf("%+v", r)
 	}
 	aurora.waitEvent(t, "the removal", queueEvent(event.Removed, id))
@@ -58,7 +59,7 @@ func TestDoubleBounceThatNobodyGetsIsKeptInQuarantine(t *testing.T) {
 	id := smtpc.QueuedAs(w.send(c, "", message, "x@nx.casos.test")[0].Reply)
 	notice := aurora.waitEvent(t, "the failure", queueEvent(event.Bounced, id)).Meta.Get(event.BounceID)
 	r := aurora.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, notice))
-	if want := "double bounce that postmaster@aurora.test did not get: 550 5.1.1 Who?"; r.Meta.Get(event.Reason) != want {
+	if want := "postmaster-not-told(postmaster@aurora.test|550 5.1.1 Who?)"; r.Meta.Get(event.Rules) != want {
 		t.Errorf("quarantined: %+v", r)
 	}
 	q := aurora.queue(t)

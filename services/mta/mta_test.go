@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/smtpc"
 )
 
@@ -67,14 +68,14 @@ func TestMailCrossesOrganisations(t *testing.T) {
 func checkJourney(t *testing.T, h *host, id string) {
 	t.Helper()
 	var texts []string
-	var reason string
+	var why string
 	conns := map[string]bool{}
 	for _, r := range h.env.Events.After(0, 1000).Records {
 		if r.Queue != id {
 			continue
 		}
 		if r.Kind == event.KindQueue && r.Text == event.Attempt {
-			reason = r.Meta.Get(event.Reason)
+			why = reason.Describe(reason.Parse(r.Meta.Get(event.Rules)))
 		}
 		if r.Kind == event.KindDNS || r.Kind == event.KindQueue {
 			if n := len(texts); n == 0 || texts[n-1] != r.Text {
@@ -85,8 +86,8 @@ func checkJourney(t *testing.T, h *host, id string) {
 			conns[r.Meta.Get(event.Host)+" "+r.Meta.Get(event.Remote)] = true
 		}
 	}
-	if want := "MX of boreal.test by preference: 10 mx1.boreal.test, 20 mx2.boreal.test"; reason != want {
-		t.Errorf("reason %q", reason)
+	if want := "MX of boreal.test by preference: 10 mx1.boreal.test, 20 mx2.boreal.test"; why != want {
+		t.Errorf("reasons %q", why)
 	}
 	joined := strings.Join(texts, " | ")
 	if !strings.HasPrefix(joined, "accepted | boreal.test. MX | mx1.boreal.test. A") || !strings.HasSuffix(joined, "attempt | delivered | removed") {
@@ -287,7 +288,7 @@ func TestBackupThatTheZoneNamesBestDeliversToTheMailboxes(t *testing.T) {
 		t.Errorf("delivered: %+v", sent)
 	}
 	tried := backup.waitEvent(t, "the attempt", queueEvent(event.Attempt, sent.Meta.Get(event.NextQueue)))
-	why := tried.Meta.Get(event.Reason)
+	why := reason.Describe(reason.Parse(tried.Meta.Get(event.Rules)))
 	if tried.Meta.Get(event.Next) != "mda.boreal.test" || !strings.Contains(why, "mx2.boreal.test (preference 5) is this host") ||
 		!strings.HasSuffix(why, "no host is named before this one for boreal.test, a domain of this site: to the mailboxes by LMTP") {
 		t.Errorf("attempt: %+v", tried)

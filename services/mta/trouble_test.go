@@ -40,7 +40,7 @@ func TestMessageThatPanicsDoesNotEndTheNode(t *testing.T) {
 	again.waitEvent(t, "the delay", queueEvent(event.Deferred, id))
 	again.Node.queue.Add(queue.Job{ID: id, Domain: "one.casos.test", Carry: &spool.Entry{Message: spool.Message{ID: id}}})
 	r := again.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, id))
-	if !strings.HasPrefix(r.Meta.Get(event.Reason), "panic: ") {
+	if !strings.HasPrefix(r.Meta.Get(event.Rules), "unreadable(panic: ") {
 		t.Errorf("quarantined: %+v", r)
 	}
 	if err := again.Ready(); err != nil || !strings.Contains(again.queue(t), `"state":"quarantined"`) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
+	"correio/services/internal/text"
 )
 
 // Assemble puts together the journey of a message from the records of all
@@ -211,24 +213,37 @@ func (a *assembly) single(r *event.Record) (Step, bool) {
 	case r.Kind == event.KindStore && r.Text == event.Stored:
 		s.Kind = Store
 		s.Detail = r.Meta.Get(event.Mailbox)
-	case r.Kind == event.KindQueue && (r.Text == event.Deferred || r.Text == event.Bounced):
+	case r.Kind == event.KindQueue && r.Text == event.Attempt && r.Meta.Get(event.Rules) != "":
 		s.Kind = Queue
-		s.Failed = r.Text == event.Bounced
-		s.Detail = joinNonEmpty("; ", r.Meta.Get(event.To), r.Meta.Get(event.Reply), prefixed("retry in ", r.Meta.Get(event.RetryIn)), prefixed("report ", r.Meta.Get(event.BounceID)))
-	case r.Kind == event.KindQueue && r.Text == event.Attempt && r.Meta.Get(event.Reason) != "":
+		s.Detail = r.Meta.Get(event.Next)
+		s.Reasons = because(r)
+	case r.Kind == event.KindQueue && slices.Contains(turns, r.Text):
 		s.Kind = Queue
-		s.Detail = joinNonEmpty(": ", r.Meta.Get(event.Next), r.Meta.Get(event.Reason))
+		s.Failed = r.Text == event.Bounced || r.Text == event.Quarantined
+		s.Detail, s.Reply = r.Meta.Get(event.To), r.Meta.Get(event.Reply)
+		s.Reasons = because(r)
 	default:
 		return Step{}, false
 	}
 	return s, true
 }
 
-func prefixed(prefix, s string) string {
-	if s == "" {
-		return ""
+// turns are the words of events that a message does not simply go on after.
+var turns = []string{event.Deferred, event.Bounced, event.Quarantined, event.Held, event.Released, event.Dropped}
+
+// because collects the reasons that a record of a queue gives, and what follows.
+func because(r *event.Record) []reason.Said {
+	reasons := reason.Parse(r.Meta.Get(event.Rules))
+	if wait := r.Meta.Get(event.RetryIn); wait != "" {
+		reasons = append(reasons, reason.New(reason.RetryIn, wait))
 	}
-	return prefix + s
+	if id := r.Meta.Get(event.BounceID); id != "" && r.Text != event.Delivered {
+		reasons = append(reasons, reason.New(reason.ReportedBy, id))
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return reason.Say(text.English, reasons...)
 }
 
 func joinNonEmpty(sep string, parts ...string) string {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 )
 
 // kindOf tells the kind of step from the protocol of a connection.
@@ -166,9 +167,9 @@ func (a *assembly) view(c *conn, records []*event.Record, client bool) view {
 		case r.Kind == event.KindTLS && r.Text == event.Established:
 			secure = true
 			v.tls = joinNonEmpty(" ", r.Meta.Get(event.Version), r.Meta.Get(event.Cipher))
-			v.note(r, "TLS: "+v.tls)
+			v.lines = append(v.lines, note(v.offset(r), reason.New(reason.TLSUp, v.tls)))
 		case r.Kind == event.KindTLS:
-			v.note(r, "TLS failed: "+r.Meta.Get(event.Reason))
+			v.lines = append(v.lines, note(v.offset(r), reason.New(reason.TLSFailed, r.Meta.Get(event.Reason))))
 		case r.Kind == event.KindLine:
 			v.data = v.data || strings.EqualFold(r.Text, "DATA")
 			v.lines = append(v.lines, Line{OffsetMS: v.offset(r), Dir: direction(r.Dir, client), Text: r.Text, TLS: secure})
@@ -179,8 +180,9 @@ func (a *assembly) view(c *conn, records []*event.Record, client bool) view {
 
 func (v *view) offset(r *event.Record) int64 { return r.Time.Sub(v.start).Milliseconds() }
 
-func (v *view) note(r *event.Record, text string) {
-	v.lines = append(v.lines, Line{OffsetMS: v.offset(r), Dir: "=", Text: text})
+// note makes a line of something that nobody has spoken.
+func note(offset int64, r reason.Reason) Line {
+	return Line{OffsetMS: offset, Dir: "=", Text: r.String(), Note: &r}
 }
 
 func hasQueue(a *assembly, r *event.Record) bool { return a.queues.has(at{r.Node, r.Queue}) }

@@ -9,7 +9,7 @@ import (
 )
 
 // rank orders states by how far they are.
-var rank = []State{Queued, Deferred, Handed, Bounced, Delivered}
+var rank = []State{Held, Quarantined, Queued, Deferred, Handed, Bounced, Dropped, Delivered}
 
 // summary tells who sent what to whom, and what became of it.
 func (a *assembly) summary() Journey {
@@ -55,12 +55,19 @@ func (a *assembly) own() list {
 	return own.inOrder()
 }
 
+// states are what events of queues mean for the recipients that they name.
+var states = map[string]State{
+	event.Accepted: Queued, event.Deferred: Deferred, event.Bounced: Bounced, event.Delivered: Handed,
+	event.Held: Held, event.Released: Queued, event.Dropped: Dropped,
+}
+
 // progress applies one queue record to the recipients it names, and reports
 // whether it changed any.
 func (a *assembly) progress(j *Journey, r *event.Record) bool {
-	state := map[string]State{
-		event.Accepted: Queued, event.Deferred: Deferred, event.Bounced: Bounced, event.Delivered: Handed,
-	}[r.Text]
+	if r.Text == event.Quarantined {
+		return j.stop(r)
+	}
+	state := states[r.Text]
 	if state == "" {
 		return false
 	}
@@ -83,6 +90,17 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 		j.set(Recipient{Address: address, State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply)})
 	}
 	return true
+}
+
+// stop notes that a node has put the message into quarantine, and with it
+// whatever of it was waiting there.
+func (j *Journey) stop(r *event.Record) (changed bool) {
+	for i, to := range j.Recipients {
+		if to.Node == r.Node && !to.State.Over() && to.State != Handed {
+			j.Recipients[i].State, changed = Quarantined, true
+		}
+	}
+	return changed
 }
 
 func (j *Journey) set(to Recipient) {

@@ -17,6 +17,8 @@ package journey
 
 import (
 	"time"
+
+	"correio/services/internal/reason"
 )
 
 // Kind says what sort of conversation a step is.
@@ -38,12 +40,18 @@ type State string
 
 // The states, from the first to the last.
 const (
-	Queued    State = "queued"      // an MTA has it
-	Deferred  State = "deferred"    // an attempt failed, another will follow
-	Handed    State = "handed-over" // a host took it that the lab does not watch, or not yet
-	Bounced   State = "bounced"     // given up, the sender was told
-	Delivered State = "delivered"   // on disk in a mailbox
+	Held        State = "held"        // a person has put it aside
+	Quarantined State = "quarantined" // the MTA has, for good: it cannot go on
+	Queued      State = "queued"      // an MTA has it
+	Deferred    State = "deferred"    // an attempt failed, another will follow
+	Handed      State = "handed-over" // a host took it that the lab does not watch, or not yet
+	Bounced     State = "bounced"     // given up, the sender was told
+	Dropped     State = "dropped"     // a person has removed it
+	Delivered   State = "delivered"   // on disk in a mailbox
 )
+
+// Over reports whether nothing more is going to happen.
+func (s State) Over() bool { return s == Delivered || s == Bounced || s == Dropped }
 
 // Journey is one message's way.
 type Journey struct {
@@ -88,9 +96,13 @@ type Step struct {
 	Queue      string    `json:"queue,omitempty"`      // at the client (MTA), or of the step's own node
 	NextQueue  string    `json:"next_queue,omitempty"` // what the server called it
 	Outcome    string    `json:"outcome,omitempty"`    // last reply, DNS rcode, or word of the event
-	Detail     string    `json:"detail,omitempty"`     // DNS question, reasons for a route, mailbox
-	TLS        string    `json:"tls,omitempty"`
-	Failed     bool      `json:"failed,omitempty"`
+	Detail     string    `json:"detail,omitempty"`     // DNS question, recipients, next host, mailbox
+	Reply      string    `json:"reply,omitempty"`      // of a step inside an MTA: the reply that decided
+	// Reasons are why, and what follows: the decisions behind a route, the time
+	// until the next attempt. Their texts are in English until Said.
+	Reasons []reason.Said `json:"reasons,omitempty"`
+	TLS     string        `json:"tls,omitempty"`
+	Failed  bool          `json:"failed,omitempty"`
 	// Question marks an LMTP dialogue that asked whether the mailbox takes the
 	// mail, at RCPT time, and sent none.
 	Question bool `json:"question,omitempty"`
@@ -106,6 +118,8 @@ type Line struct {
 	Dir      string `json:"dir"`       // ">" client to server, "<" server to client, "=" a note
 	Text     string `json:"text"`
 	TLS      bool   `json:"tls,omitempty"`
+	// Note is what a note says, as data; nil where somebody has spoken.
+	Note *reason.Reason `json:"note,omitempty"`
 }
 
 // Summary is a journey in one line of a list.

@@ -1,12 +1,13 @@
 package journey
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/network"
+	"correio/services/internal/reason"
 )
 
 // question makes the step of a DNS question: what was asked, what came back,
@@ -29,13 +30,37 @@ func (a *assembly) question(r *event.Record) Step {
 		s.SeenBy = append(s.SeenBy, answered.Node)
 		s.Lines = append(s.Lines, a.upstream(answered, s.Start)...)
 		if answered.Meta.Get(event.Cached) != "" {
-			s.Lines = append(s.Lines, Line{OffsetMS: s.TookMS, Dir: "=", Text: "from the resolver's cache"})
+			s.Lines = append(s.Lines, note(s.TookMS, reason.New(reason.Cached)))
 		}
+	}
+	if why, silent := silence(r); silent {
+		s.Lines = append(s.Lines, note(s.TookMS, why))
+		return s
 	}
 	for _, text := range answer(r) {
 		s.Lines = append(s.Lines, Line{OffsetMS: s.TookMS, Dir: "<", Text: text})
 	}
 	return s
+}
+
+// troubles are the rules for a DNS question that was not answered, and for one
+// that a resolver asked.
+var troubles = map[string]struct{ asked, passedOn reason.Rule }{
+	string(network.Timeout):     {reason.Silent, reason.AsksSilent},
+	string(network.Refused):     {reason.Refuses, reason.AsksRefused},
+	string(network.Unreachable): {reason.NoWay, reason.AsksNoWay},
+}
+
+// silence says why a client's question has no answer.
+func silence(r *event.Record) (why reason.Reason, silent bool) {
+	if r.Meta.Get(event.Rcode) != "" {
+		return why, false
+	}
+	trouble := r.Meta.Get(event.Error)
+	if t, ok := troubles[trouble]; ok {
+		return reason.New(t.asked), true
+	}
+	return reason.New(reason.Unanswered, trouble), true
 }
 
 // upstream notes what a resolver asked others to answer a client.
@@ -53,10 +78,11 @@ func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
 		if server := a.x.answered(r); server != nil {
 			who = server.Node + " " + who
 		}
-		lines = append(lines, Line{
-			OffsetMS: max(0, r.Time.Sub(since).Milliseconds()), Dir: "=",
-			Text: fmt.Sprintf("%s asks %s: %s → %s", r.Node, who, r.Text, strings.Join(answer(r), "; ")),
-		})
+		why := reason.New(reason.Asks, r.Node, who, r.Text, strings.Join(answer(r), "; "))
+		if t, ok := troubles[r.Meta.Get(event.Error)]; ok && r.Meta.Get(event.Rcode) == "" {
+			why = reason.New(t.passedOn, r.Node, who, r.Text)
+		}
+		lines = append(lines, note(max(0, r.Time.Sub(since).Milliseconds()), why))
 	}
 	return lines
 }

@@ -3,12 +3,14 @@ package journey
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
-	"correio/services/internal/event"
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
 )
 
@@ -18,41 +20,6 @@ type Options struct {
 	Brief bool // steps without the lines spoken
 }
 
-var (
-	txtDelivered = text.New("Delivered to %s in %s", "Entregue a %s em %s")
-	txtBounced   = text.New("Returned to the sender: %s (after %s)", "Devolvida ao remetente: %s (após %s)")
-	txtDeferred  = text.New("Waiting for another attempt: %s (%s so far)", "À espera de nova tentativa: %s (há %s)")
-	txtQueued    = text.New("On its way: %s (%s so far)", "A caminho: %s (há %s)")
-	txtHanded    = text.New("Handed over: %s (%s)", "Entregue a outro servidor: %s (%s)")
-	txtNobody    = text.New("Seen, but no server has accepted it: %s", "Vista, mas nenhum servidor a aceitou: %s")
-	txtSteps     = text.New("%d steps", "%d passos")
-	txtRead      = text.New("read by POP3", "lida por POP3")
-	txtUnread    = text.New("not read yet", "ainda não lida")
-	txtEnvelope  = text.New("envelope", "envelope")
-	txtNoID      = text.New("none (here it goes by %s)", "nenhum (aqui ela atende por %s)")
-	txtReporter  = text.New("reported by %s", "relatado por %s")
-	txtReport    = text.New("report", "relatório")
-	txtUnseen    = text.New("(not observed)", "(não observado)")
-
-	txtQuestion = text.New("does the mailbox take it?", "a caixa aceita?")
-	txtOutcomes = map[string]text.Text{
-		event.Attempt:  text.New("attempt", "tentativa"),
-		event.Deferred: text.New("deferred", "adiada"),
-		event.Bounced:  text.New("bounced", "devolvida"),
-		event.Stored:   text.New("stored", "guardada"),
-	}
-
-	txtKinds = map[Kind]text.Text{
-		Submission: text.New("submission", "submissão"),
-		DNS:        text.New("DNS", "DNS"),
-		SMTP:       text.New("SMTP", "SMTP"),
-		LMTP:       text.New("LMTP", "LMTP"),
-		Queue:      text.New("queue", "fila"),
-		Store:      text.New("mailbox", "caixa"),
-		POP3:       text.New("POP3", "POP3"),
-	}
-)
-
 // Render writes the journey for people: the verdict first, then each step with
 // who spoke with whom, when, and the lines. Arrows are those of swaks: -> and
 // <- in plain text, ~> and <~ inside TLS, === a note. Control characters, which
@@ -60,7 +27,7 @@ var (
 func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s · %s · %s\n", verdict(j, lang), txtSteps.Sprintf(lang, len(j.Steps)), readWord(j, lang))
-	fmt.Fprintf(&b, "%s: %s → %s\n", txtEnvelope.In(lang), orNone(j.From), strings.Join(addresses(j), ", "))
+	fmt.Fprintf(&b, "%s: %s → %s\n", txtEnvelope.In(lang), Sender(j.From, lang), strings.Join(addresses(j), ", "))
 	if j.Subject != "" {
 		fmt.Fprintf(&b, "Subject: %s\n", j.Subject)
 	}
@@ -71,7 +38,7 @@ func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 	}
 	for _, r := range j.Recipients {
 		if r.Reply != "" && r.State != Delivered {
-			fmt.Fprintf(&b, "%s: %s: %s\n", r.Address, txtReporter.Sprintf(lang, r.Node), r.Reply)
+			fmt.Fprintf(&b, "%s: %s: %s\n", mailaddr.Both(r.Address), txtReporter.Sprintf(lang, r.Node), r.Reply)
 		}
 	}
 	head := visible(b.String())
@@ -102,20 +69,11 @@ func verdict(j Journey, lang text.Lang) string {
 }
 
 func verdictOf(j Journey, state State, who string, lang text.Lang) string {
-	took := (time.Duration(j.TookMS) * time.Millisecond).String()
-	switch state {
-	case Delivered:
-		return txtDelivered.Sprintf(lang, who, took)
-	case Bounced:
-		return txtBounced.Sprintf(lang, who, took)
-	case Deferred:
-		return txtDeferred.Sprintf(lang, who, took)
-	case Handed:
-		return txtHanded.Sprintf(lang, who, took)
-	case Queued:
-		return txtQueued.Sprintf(lang, who, took)
+	t, ok := txtVerdicts[state]
+	if !ok {
+		return txtNobody.Sprintf(lang, j.Message)
 	}
-	return txtNobody.Sprintf(lang, j.Message)
+	return t.Sprintf(lang, who, (time.Duration(j.TookMS) * time.Millisecond).String())
 }
 
 func readWord(j Journey, lang text.Lang) string {
@@ -129,7 +87,7 @@ func addressesIn(j Journey, state State) []string {
 	var out []string
 	for _, r := range j.Recipients {
 		if r.State == state {
-			out = append(out, r.Address)
+			out = append(out, mailaddr.Both(r.Address))
 		}
 	}
 	return out
@@ -138,16 +96,27 @@ func addressesIn(j Journey, state State) []string {
 func addresses(j Journey) []string {
 	out := make([]string, len(j.Recipients))
 	for i, r := range j.Recipients {
-		out[i] = r.Address
+		out[i] = mailaddr.Both(r.Address)
 	}
 	return out
 }
 
-func orNone(from string) string {
+// Sender shows an envelope sender to people, "" being the null reverse-path.
+func Sender(from string, lang text.Lang) string {
 	if from == "" {
-		return "<>"
+		return "<> (" + txtNull.In(lang) + ")"
 	}
-	return from
+	return mailaddr.Both(from)
+}
+
+// both shows the names and addresses of a list in both of their forms.
+func both(list string) string {
+	words := strings.SplitAfter(list, " ")
+	for i, word := range words {
+		name := strings.TrimRight(word, ", ")
+		words[i] = mailaddr.Both(name) + word[len(name):]
+	}
+	return strings.Join(words, "")
 }
 
 func renderStep(b *strings.Builder, s Step, lang text.Lang, opts Options) {
@@ -159,7 +128,7 @@ func renderStep(b *strings.Builder, s Step, lang text.Lang, opts Options) {
 		kind += " (" + txtReport.In(lang) + ")"
 	}
 	head := fmt.Sprintf("%2d  +%d ms  %s  %s", s.Number, s.OffsetMS, kind, ends(s, lang))
-	for _, extra := range []string{s.Detail, word(s, lang), s.TLS} {
+	for _, extra := range []string{both(s.Detail), word(s, lang), s.TLS} {
 		if extra != "" {
 			head += "  " + extra
 		}
@@ -169,12 +138,44 @@ func renderStep(b *strings.Builder, s Step, lang text.Lang, opts Options) {
 	if s.Queue != "" || s.NextQueue != "" {
 		fmt.Fprintf(b, "      %s\n", visible(joinNonEmpty(" → ", s.Queue, s.NextQueue)))
 	}
+	if s.Reply != "" {
+		fmt.Fprintf(b, "      · %s\n", visible(s.Reply))
+	}
+	for _, r := range s.Reasons {
+		fmt.Fprintf(b, "      · %s\n", visible(r.In(lang)))
+	}
 	if opts.Brief {
 		return
 	}
 	for _, l := range s.Lines {
-		fmt.Fprintf(b, "      %6d ms  %s %s\n", l.OffsetMS, arrow(l), visible(l.Text))
+		fmt.Fprintf(b, "      %6d ms  %s %s\n", l.OffsetMS, arrow(l), visible(l.in(lang)))
 	}
+}
+
+// in is a line in a language: what was spoken stays as it was said.
+func (l Line) in(lang text.Lang) string {
+	if l.Note != nil {
+		return l.Note.In(lang)
+	}
+	return l.Text
+}
+
+// Said is the journey for programs that show it: what has words of ours has
+// them in a language.
+func (j Journey) Said(lang text.Lang) Journey {
+	j.Steps = slices.Clone(j.Steps)
+	for i, s := range j.Steps {
+		s.Reasons = slices.Clone(s.Reasons)
+		for k, r := range s.Reasons {
+			s.Reasons[k].Text = r.In(lang)
+		}
+		s.Lines = slices.Clone(s.Lines)
+		for k, l := range s.Lines {
+			s.Lines[k].Text = l.in(lang)
+		}
+		j.Steps[i] = s
+	}
+	return j
 }
 
 // visible writes control characters as Go does, such as "\x1b". Line ends stay.
@@ -197,11 +198,18 @@ func hidden(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// word is the outcome of a step: what a server said stays as it was said, the
-// words of events are translated.
+// word is the outcome of a step: what a server said stays as it was said, words
+// of ours are in the person's language.
 func word(s Step, lang text.Lang) string {
-	if t, ok := txtOutcomes[s.Outcome]; ok && (s.Kind == Queue || s.Kind == Store) {
-		return t.In(lang)
+	switch s.Kind {
+	case Queue, Store:
+		if t, ok := txtOutcomes[s.Outcome]; ok {
+			return t.In(lang)
+		}
+	case DNS:
+		if t, ok := troubles[s.Outcome]; ok {
+			return reason.New(t.asked).In(lang)
+		}
 	}
 	return s.Outcome
 }

@@ -54,12 +54,17 @@ const (
 
 // The notes between the lines of a dialogue.
 const (
-	TLSUp     Rule = "tls"
-	TLSFailed Rule = "tls-failed"
-	Cached    Rule = "cached"
-	Asks      Rule = "asks"
-	Silent    Rule = "silent"
-	Refuses   Rule = "refuses"
+	TLSUp       Rule = "tls"
+	TLSFailed   Rule = "tls-failed"
+	Cached      Rule = "cached"
+	Asks        Rule = "asks"
+	AsksSilent  Rule = "asks-silent"
+	AsksRefused Rule = "asks-refused"
+	AsksNoWay   Rule = "asks-unreachable"
+	Silent      Rule = "silent"
+	Refuses     Rule = "refused"
+	NoWay       Rule = "unreachable"
+	Unanswered  Rule = "unanswered"
 )
 
 // More stands for reasons that are left out.
@@ -112,12 +117,17 @@ var texts = map[Rule]text.Text{
 	PostmasterAway: text.New("double bounce that %s did not get: %s", "devolução dupla que %s não recebeu: %s"),
 	Unreadable:     text.New("the message cannot be read: %s", "a mensagem não pode ser lida: %s"),
 
-	TLSUp:     text.New("TLS: %s", "TLS: %s"),
-	TLSFailed: text.New("TLS failed: %s", "o TLS falhou: %s"),
-	Cached:    text.New("from the resolver's cache", "do cache do resolvedor"),
-	Asks:      text.New("%s asks %s: %s → %s", "%s pergunta a %s: %s → %s"),
-	Silent:    text.New("no answer in time", "sem resposta a tempo"),
-	Refuses:   text.New("nothing listens there", "nada escuta ali"),
+	TLSUp:       text.New("encrypted from here on: %s", "cifrado daqui em diante: %s"),
+	TLSFailed:   text.New("TLS failed: %s", "o TLS falhou: %s"),
+	Cached:      text.New("from the resolver's cache", "do cache do resolvedor"),
+	Asks:        text.New("%s asks %s: %s → %s", "%s pergunta a %s: %s → %s"),
+	AsksSilent:  text.New("%s asks %s: %s → no answer in time", "%s pergunta a %s: %s → sem resposta a tempo"),
+	AsksRefused: text.New("%s asks %s: %s → nothing listens there", "%s pergunta a %s: %s → nada escuta ali"),
+	AsksNoWay:   text.New("%s asks %s: %s → there is no way there", "%s pergunta a %s: %s → não há caminho até lá"),
+	Silent:      text.New("no answer in time", "sem resposta a tempo"),
+	Refuses:     text.New("nothing listens there", "nada escuta ali"),
+	NoWay:       text.New("there is no way there", "não há caminho até lá"),
+	Unanswered:  text.New("no answer: %s", "sem resposta: %s"),
 
 	More: text.New("%s more decisions are not listed", "mais %s decisões não estão na lista"),
 }

@@ -49,6 +49,20 @@ func TestErrorSpeaksBothLanguagesAndItsCauses(t *testing.T) {
 	}
 }
 
+func TestFillTakesAnyNumberOfArguments(t *testing.T) {
+	format := text.New("%s asks %s", "%s pergunta a %s")
+	for want, args := range map[string][]string{
+		"a asks b": {"a", "b"}, "a asks ?": {"a"}, "? asks ?": nil, "%s asks %d": {"%s", "%d", "more"},
+	} {
+		if got := format.Fill(text.English, args...); got != want {
+			t.Errorf("Fill(%q) = %q, want %q", args, got, want)
+		}
+	}
+	if got := format.Fill(text.Portuguese, "a", "b"); got != "a pergunta a b" || format.Params() != 2 {
+		t.Errorf("Fill = %q, Params = %d", got, format.Params())
+	}
+}
+
 var verb = regexp.MustCompile(`%[-+# 0]*(\[\d+\])?[\d*]*(\.[\d*]+)?[a-zA-Z%]`)
 
 // TestEveryTextExistsInBothLanguages reads the source of every service: a call

@@ -13,6 +13,7 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/route"
@@ -45,16 +46,16 @@ func (a *attempt) runBounded(ctx context.Context) error {
 // run makes the attempt. The error is spool.ErrUnreadable.
 func (a *attempt) run(ctx context.Context) error {
 	if a.d.env.Org.Local(a.domain) && !a.d.env.Host.Backup {
-		return a.toMDA(ctx, a.domain+" is a domain of this site: to the mailboxes by LMTP")
+		return a.toMDA(ctx, reason.New(reason.Local, a.domain))
 	}
 	dns := lookups{a.d.dns.ForQueue(a.entry.ID, a.entry.MessageID), a.d.self.HasIPv6()}
 	r := route.Find(ctx, a.domain, a.d.self, dns, rand.Shuffle)
 	if r.Mailboxes {
-		return a.toMDA(ctx, route.Describe(r.Reasons))
+		return a.toMDA(ctx, r.Reasons...)
 	}
 	if len(r.Hosts) == 0 {
 		if ctx.Err() == nil {
-			a.announce("", route.Describe(r.Reasons))
+			a.announce("", r.Reasons)
 			a.say(reachedNobody(r.Verdict))
 		}
 		return nil
@@ -86,14 +87,14 @@ func (a *attempt) waitForDNS() {
 
 // tryAll brings the message to the hosts of one preference.
 func (a *attempt) tryAll(ctx context.Context, r route.Route) error {
-	why := route.Describe(r.Reasons)
+	why := r.Reasons
 	for _, h := range r.Hosts {
 		for _, addr := range h.Addrs[:min(len(h.Addrs), maxAddrs)] {
 			if a.over(ctx) {
 				return nil
 			}
 			a.announce(h.Name, why)
-			why = ""
+			why = nil
 			t := target{name: h.Name, addr: netip.AddrPortFrom(addr, 25), proto: smtpc.SMTP}
 			if err := a.try(ctx, t); err != nil {
 				return err
@@ -106,8 +107,8 @@ func (a *attempt) tryAll(ctx context.Context, r route.Route) error {
 // over reports that there is nobody left to bring the message to, or no time.
 func (a *attempt) over(ctx context.Context) bool { return len(a.open()) == 0 || ctx.Err() != nil }
 
-// toMDA brings mail to the site's own mailboxes, for the reason given.
-func (a *attempt) toMDA(ctx context.Context, why string) error {
+// toMDA brings mail to the site's own mailboxes, for the reasons given.
+func (a *attempt) toMDA(ctx context.Context, why ...reason.Reason) error {
 	t, ok := a.d.mda()
 	if !ok {
 		a.say(reachedNobody(reply.New(451, "4.3.5", "This site has no host for mailboxes")))
@@ -136,10 +137,10 @@ func reachedNobody(verdict reply.Reply) result {
 
 // announce tells that the message is about to be brought to a host, and why
 // to that one.
-func (a *attempt) announce(host, why string) {
+func (a *attempt) announce(host string, why []reason.Reason) {
 	a.event(event.Attempt, event.M(
 		event.To, a.addresses(a.open()), event.Next, host,
-		event.AttemptNo, strconv.Itoa(a.number), event.Reason, why))
+		event.AttemptNo, strconv.Itoa(a.number), event.Rules, reason.Encode(why...)))
 }
 
 func (a *attempt) event(text string, meta event.Meta) {

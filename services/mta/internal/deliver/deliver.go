@@ -50,6 +50,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/metrics"
@@ -333,7 +334,8 @@ func (d *Deliverer) quarantine(ctx context.Context, id string, why error) {
 		return
 	}
 	d.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Queue: id, Text: event.Quarantined, Meta: event.M(event.Reason, why.Error()),
+		Kind: event.KindQueue, Queue: id, Text: event.Quarantined,
+		Meta: event.M(event.Rules, reason.Encode(reason.New(reason.Unreadable, why.Error()))),
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/bounce"
 	"correio/services/mta/internal/spool"
@@ -38,7 +39,7 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 		a.d.keepUnwritten(a)
 		return time.Now().Add(a.d.cfg.Trouble), true
 	}
-	a.tell(reports, sum.outcome.Quarantine, removed)
+	a.tell(reports, sum.kept, removed)
 	return sum.next, sum.again
 }
 
@@ -48,6 +49,7 @@ type summary struct {
 	news    news
 	next    time.Time
 	again   bool
+	kept    []reason.Reason // why the message stays in quarantine
 }
 
 // sum changes nothing that a second sum would miss: the first may not get
@@ -88,7 +90,8 @@ func (a *attempt) giveUp(s *summary, i int) {
 	if a.entry.From.Null() && a.d.isPostmaster(rcpt.To) {
 		rcpt.Reply = a.results[i].said()
 		s.outcome.Waiting = append(s.outcome.Waiting, rcpt)
-		s.outcome.Quarantine = "double bounce that " + rcpt.To.String() + " did not get: " + rcpt.Reply
+		s.kept = []reason.Reason{reason.New(reason.PostmasterAway, rcpt.To.String(), rcpt.Reply)}
+		s.outcome.Quarantine = reason.Describe(s.kept)
 		return
 	}
 	s.outcome.Done = append(s.outcome.Done, rcpt.N)
@@ -106,7 +109,7 @@ func (a *attempt) expire(r *result) {
 }
 
 // tell records what has been written down, and lets reports go.
-func (a *attempt) tell(reports []written, quarantined string, removed bool) {
+func (a *attempt) tell(reports []written, kept []reason.Reason, removed bool) {
 	report := map[int]string{} // queue id by recipient
 	for _, w := range reports {
 		if w.reader != bounce.Postmaster {
@@ -122,9 +125,9 @@ func (a *attempt) tell(reports []written, quarantined string, removed bool) {
 		a.accepted(w)
 		a.d.cfg.Enqueue(w.entry)
 	}
-	if quarantined != "" {
-		a.event(event.Quarantined, event.M(event.Reason, quarantined))
-		a.d.log.Error("message put into quarantine", "msg_id", a.entry.ID, "err", quarantined)
+	if len(kept) > 0 {
+		a.event(event.Quarantined, event.M(event.Rules, reason.Encode(kept...)))
+		a.d.log.Error("message put into quarantine", "msg_id", a.entry.ID, "err", reason.Describe(kept))
 	}
 	if removed {
 		a.event(event.Removed, nil)
@@ -148,20 +151,21 @@ func (a *attempt) tellOne(i int, r result, report string) {
 		log.Info("deferred", "mx", r.host)
 	case failed:
 		a.d.cfg.Metrics.Bounced.Inc()
-		a.event(event.Bounced, resultMeta(to, r, event.BounceID, report, event.Reason, a.unreported(i, report)))
+		a.event(event.Bounced, resultMeta(to, r, event.BounceID, report, event.Rules, reason.Encode(a.unreported(i, report)...)))
 		log.Info("bounced", "mx", r.host)
 	}
 }
 
 // unreported says why the sender is not told about a failure.
-func (a *attempt) unreported(i int, report string) string {
+func (a *attempt) unreported(i int, report string) []reason.Reason {
+	rule := reason.NotToBeTold
 	switch {
 	case a.entry.From.Null() && a.d.isPostmaster(a.entry.Rcpts[i].To):
-		return "double bounce: there is nobody left to tell, so the message is kept in quarantine"
+		rule = reason.NobodyLeft
 	case a.entry.From.Null():
-		return "double bounce: the message has no sender, so the postmaster is told"
+		rule = reason.DoubleBounce
 	case report != "":
-		return ""
+		return nil
 	}
-	return "the sender asked not to be told (NOTIFY)"
+	return []reason.Reason{reason.New(rule)}
 }

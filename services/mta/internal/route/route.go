@@ -22,6 +22,7 @@ import (
 
 	"correio/services/internal/dnsclient"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 )
 
@@ -48,7 +49,7 @@ type Route struct {
 	// Verdict is a 5xx (give the message back) or a 4xx (keep it and ask
 	// again); zero when there is somewhere to go.
 	Verdict reply.Reply
-	Reasons []Reason
+	Reasons []reason.Reason
 
 	rest   []candidate // of worse preference, not looked up yet
 	finder *finder
@@ -98,25 +99,25 @@ type DNS interface {
 func Find(ctx context.Context, domain string, self Self, dns DNS, shuffle func(n int, swap func(i, j int))) Route {
 	f := &finder{self: self, dns: dns, shuffle: shuffle}
 	if !f.name(domain) {
-		return f.verdict(reply.New(550, "5.1.2", "The domain is no valid internationalised name"), NotAnIDN, domain)
+		return f.verdict(reply.New(550, "5.1.2", "The domain is no valid internationalised name"), reason.NotAnIDN, domain)
 	}
 	if ip, ok := (mailaddr.Address{Local: "x", Domain: domain}).Literal(); ok {
 		return f.literal(ip)
 	}
 	mx := dns.LookupMX(ctx, f.domain)
 	if mx.Alias() {
-		f.because(Alias, f.domain, plain(mx.Canonical))
+		f.because(reason.Alias, f.domain, plain(mx.Canonical))
 	}
 	switch mx.Status {
 	case dnsclient.NXDomain:
-		return f.verdict(reply.Newf(550, "5.1.2", "Domain %s does not exist", f.domain), NoSuchDomain, f.domain)
+		return f.verdict(reply.Newf(550, "5.1.2", "Domain %s does not exist", f.domain), reason.NoSuchDomain, f.domain)
 	case dnsclient.NoData:
 		return f.implicit(ctx)
 	case dnsclient.Found:
 		return f.explicit(ctx, mx)
 	}
-	return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the mail hosts of %s; trying again later", f.domain),
-		LookupFailed, f.domain, errText(mx.Err))
+	rule, args := unanswered(domainUnanswered, f.domain, mx.Err)
+	return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the mail hosts of %s; trying again later", f.domain), rule, args...)
 }
 
 // name takes the domain as DNS has it, and says so where that is another way to
@@ -128,7 +129,7 @@ func (f *finder) name(domain string) bool {
 	}
 	f.domain = strings.ToLower(ascii)
 	if u := mailaddr.ToUnicode(f.domain); u != f.domain {
-		f.because(ALabels, u, f.domain)
+		f.because(reason.ALabels, u, f.domain)
 	}
 	return true
 }
@@ -156,7 +157,7 @@ type finder struct {
 	self    Self
 	dns     DNS
 	shuffle func(n int, swap func(i, j int))
-	reasons []Reason
+	reasons []reason.Reason
 	failed  bool // some lookup failed for now
 	lookups int
 	given   int // hosts that were found so far
@@ -167,11 +168,11 @@ func (f *finder) route(hosts []Host, rest []candidate) Route {
 	return Route{Hosts: hosts, Reasons: f.reasons, rest: rest, finder: f}
 }
 
-func (f *finder) because(rule Rule, args ...string) {
-	f.reasons = append(f.reasons, Reason{Rule: rule, Args: args})
+func (f *finder) because(rule reason.Rule, args ...string) {
+	f.reasons = append(f.reasons, reason.New(rule, args...))
 }
 
-func (f *finder) verdict(r reply.Reply, rule Rule, args ...string) Route {
+func (f *finder) verdict(r reply.Reply, rule reason.Rule, args ...string) Route {
 	f.because(rule, args...)
 	return Route{Verdict: r, Reasons: f.reasons}
 }
@@ -179,11 +180,11 @@ func (f *finder) verdict(r reply.Reply, rule Rule, args ...string) Route {
 // loop ends a list that has nobody better than ourselves.
 func (f *finder) loop() Route {
 	if f.self.Local != nil && f.self.Local(f.domain) {
-		f.because(Final, f.domain)
+		f.because(reason.Final, f.domain)
 		return Route{Mailboxes: true, Reasons: f.reasons}
 	}
 	// RFC 5321 §5.1: when nothing is left, the message is undeliverable.
-	return f.verdict(reply.Newf(550, "5.4.6", "Mail for %s loops back to this host", f.domain), Loop, f.domain)
+	return f.verdict(reply.Newf(550, "5.4.6", "Mail for %s loops back to this host", f.domain), reason.Loop, f.domain)
 }
 
 // literal brings mail to an address (RFC 5321 §4.1.3).
@@ -191,14 +192,14 @@ func (f *finder) literal(ip netip.Addr) Route {
 	if f.self.at([]netip.Addr{ip}) {
 		return f.loop()
 	}
-	f.because(Literal, f.domain)
+	f.because(reason.Literal, f.domain)
 	return Route{Hosts: []Host{{Name: f.domain, Addrs: []netip.Addr{ip}}}, Reasons: f.reasons}
 }
 
 // implicit takes the domain for its own mail host. RFC 5321 §5.1: only when
 // there is no MX record at all.
 func (f *finder) implicit(ctx context.Context) Route {
-	f.because(Implicit, f.domain)
+	f.because(reason.Implicit, f.domain)
 	addrs := f.dns.LookupAddrs(ctx, f.domain)
 	usable := f.self.reachable(addrs.List)
 	switch {
@@ -207,10 +208,10 @@ func (f *finder) implicit(ctx context.Context) Route {
 	case len(usable) > 0:
 		return Route{Hosts: []Host{{Name: f.domain, Addrs: usable}}, Reasons: f.reasons}
 	case addrs.Status == dnsclient.Failed:
-		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the address of %s; trying again later", f.domain),
-			LookupFailed, f.domain, errText(addrs.Err))
+		rule, args := unanswered(domainUnanswered, f.domain, addrs.Err)
+		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the address of %s; trying again later", f.domain), rule, args...)
 	}
-	return f.verdict(reply.Newf(550, "5.4.4", "Domain %s has neither a mail host nor an address", f.domain), NoAddress, f.domain)
+	return f.verdict(reply.Newf(550, "5.4.4", "Domain %s has neither a mail host nor an address", f.domain), reason.NoAddress, f.domain)
 }
 
 // candidate is an MX record.
@@ -223,7 +224,7 @@ func (f *finder) explicit(ctx context.Context, mx dnsclient.Answer) Route {
 	list := candidates(mx)
 	if len(list) == 1 && list[0].name == "" {
 		// RFC 7505 §3: the domain takes no mail.
-		return f.verdict(reply.Newf(556, "5.1.10", "Domain %s takes no mail (null MX)", f.domain), NullMX, f.domain)
+		return f.verdict(reply.Newf(556, "5.1.10", "Domain %s takes no mail (null MX)", f.domain), reason.NullMX, f.domain)
 	}
 	f.sort(list)
 	list = f.dropSelf(list, func(c candidate) bool { return f.self.named(c.name) })
@@ -236,13 +237,13 @@ func (f *finder) explicit(ctx context.Context, mx dnsclient.Answer) Route {
 		return f.route(hosts, rest)
 	case f.failed:
 		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the addresses of the mail hosts of %s; trying again later", f.domain),
-			LookupFailed, f.domain, "")
+			reason.HostsUnknown, f.domain)
 	case looped:
 		return f.loop()
 	}
 	// RFC 5321 §5.1: with MX records that are of no use, the domain's own
 	// address must not be tried.
-	return f.verdict(reply.Newf(550, "5.4.4", "None of the mail hosts of %s can be used", f.domain), Unusable, f.domain)
+	return f.verdict(reply.Newf(550, "5.4.4", "None of the mail hosts of %s can be used", f.domain), reason.Unusable, f.domain)
 }
 
 func candidates(mx dnsclient.Answer) []candidate {
@@ -257,10 +258,10 @@ func candidates(mx dnsclient.Answer) []candidate {
 func (f *finder) sort(list []candidate) {
 	f.shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	slices.SortStableFunc(list, func(a, b candidate) int { return int(a.pref) - int(b.pref) })
-	f.because(Sorted, f.domain, describe(list))
+	f.because(reason.Sorted, f.domain, describe(list))
 	for group := range groups(list) {
 		if len(group) > 1 {
-			f.because(Shuffled, number(len(group)), number(int(group[0].pref)), group[0].name)
+			f.because(reason.Shuffled, number(len(group)), number(int(group[0].pref)), group[0].name)
 		}
 	}
 }
@@ -273,11 +274,11 @@ func (f *finder) dropSelf(list []candidate, self func(candidate) bool) []candida
 		return list
 	}
 	own := list[i]
-	f.because(IsSelf, own.name, number(int(own.pref)))
+	f.because(reason.IsSelf, own.name, number(int(own.pref)))
 	cut := slices.IndexFunc(list, func(c candidate) bool { return c.pref >= own.pref })
 	for _, c := range list[cut:] {
 		if c != own {
-			f.because(NotBetter, c.name, number(int(c.pref)), number(int(own.pref)))
+			f.because(reason.NotBetter, c.name, number(int(c.pref)), number(int(own.pref)))
 		}
 	}
 	return list[:cut]
@@ -294,13 +295,13 @@ func (f *finder) resolve(ctx context.Context, list []candidate) (hosts []Host, r
 			return hosts, behind, false
 		}
 		if room <= 0 {
-			f.because(Capped, number(MaxHosts))
+			f.because(reason.Capped, number(MaxHosts))
 			return nil, nil, false
 		}
 		for _, c := range group {
 			host, self := f.lookup(ctx, c)
 			if self {
-				f.because(IsSelf, c.name, number(int(c.pref)))
+				f.because(reason.IsSelf, c.name, number(int(c.pref)))
 				return nil, nil, true
 			}
 			if len(host.Addrs) > 0 {
@@ -310,7 +311,7 @@ func (f *finder) resolve(ctx context.Context, list []candidate) (hosts []Host, r
 		behind = behind[len(group):]
 		if len(hosts) > room {
 			hosts = hosts[:room]
-			f.because(Capped, number(MaxHosts))
+			f.because(reason.Capped, number(MaxHosts))
 		}
 	}
 	return hosts, nil, false
@@ -320,7 +321,7 @@ func (f *finder) resolve(ctx context.Context, list []candidate) (hosts []Host, r
 // its reason. self reports that the host is ourselves.
 func (f *finder) lookup(ctx context.Context, c candidate) (h Host, self bool) {
 	if !isHostName(c.name) {
-		f.because(NotAHostName, c.name)
+		f.because(reason.NotAHostName, c.name)
 		return Host{}, false
 	}
 	if f.lookups++; f.lookups > maxLookups {
@@ -329,7 +330,7 @@ func (f *finder) lookup(ctx context.Context, c candidate) (h Host, self bool) {
 	a := f.dns.LookupAddrs(ctx, c.name)
 	if a.Alias() && a.Status == dnsclient.Found {
 		// RFC 2181 §10.3: it must not be one. Everybody tolerates it.
-		f.because(TargetAlias, c.name, plain(a.Canonical))
+		f.because(reason.TargetAlias, c.name, plain(a.Canonical))
 	}
 	if f.self.at(a.List) || a.Alias() && f.self.named(plain(a.Canonical)) {
 		return Host{}, true
@@ -338,12 +339,15 @@ func (f *finder) lookup(ctx context.Context, c candidate) (h Host, self bool) {
 	switch {
 	case len(usable) > 0:
 	case a.Status == dnsclient.Found:
-		f.because(OtherFamily, c.name)
+		f.because(reason.OtherFamily, c.name)
 	case a.Status == dnsclient.Failed:
 		f.failed = true
-		f.because(AddressFailed, c.name, errText(a.Err))
+		rule, args := unanswered(hostUnanswered, c.name, a.Err)
+		f.because(rule, args...)
+	case a.Status == dnsclient.NXDomain:
+		f.because(reason.NoSuchHost, c.name)
 	default:
-		f.because(NoHostAddress, c.name, a.Status.String())
+		f.because(reason.NoHostAddress, c.name)
 	}
 	return Host{Name: c.name, Preference: c.pref, Addrs: usable}, false
 }
@@ -375,10 +379,3 @@ func isHostName(name string) bool {
 
 // plain writes a DNS name as people do: lower case, without the final dot.
 func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
-
-func errText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}

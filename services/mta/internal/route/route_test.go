@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"correio/services/internal/dnsclient"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
 )
 
@@ -143,102 +144,102 @@ var routes = []struct {
 	self   Self
 	zone   string
 	want   string // hosts "name addr,…" joined by "; ", or the verdict
-	rules  []Rule
+	rules  []reason.Rule
 }{
 	{"the plain case: lowest preference first", "boreal.test", aurora, "",
-		"mx1.boreal.test 198.18.2.25; mx2.boreal.test 198.18.2.26", []Rule{Sorted}},
+		"mx1.boreal.test 198.18.2.25; mx2.boreal.test 198.18.2.26", []reason.Rule{reason.Sorted}},
 	{"equal preference is shuffled", "cedro.test", aurora, "",
-		"mx1.cedro.test 198.18.3.25; mx2.cedro.test 198.18.3.26", []Rule{Sorted, Shuffled}},
+		"mx1.cedro.test 198.18.3.25; mx2.cedro.test 198.18.3.26", []reason.Rule{reason.Sorted, reason.Shuffled}},
 	{"case: nullmx", "nullmx.casos.test", aurora, "nullmx.casos.test. MX 0 .\nnullmx.casos.test. A 198.18.1.25",
-		"556 5.1.10 Domain nullmx.casos.test takes no mail (null MX)", []Rule{NullMX}},
+		"556 5.1.10 Domain nullmx.casos.test takes no mail (null MX)", []reason.Rule{reason.NullMX}},
 	{"a null MX among others is no null MX", "x.test", aurora, "x.test. MX 0 .\nx.test. MX 5 mx1.boreal.test.",
-		"mx1.boreal.test 198.18.2.25", []Rule{Sorted, NotAHostName}},
+		"mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.NotAHostName}},
 	{"case: implicit", "implicit.casos.test", boreal1, "implicit.casos.test. A 198.18.1.25",
-		"implicit.casos.test 198.18.1.25", []Rule{Implicit}},
+		"implicit.casos.test 198.18.1.25", []reason.Rule{reason.Implicit}},
 	{"implicit: the address is our own", "implicit.casos.test", aurora, "implicit.casos.test. A 198.18.1.25",
-		"550 5.4.6 Mail for implicit.casos.test loops back to this host", []Rule{Implicit, Loop}},
+		"550 5.4.6 Mail for implicit.casos.test loops back to this host", []reason.Rule{reason.Implicit, reason.Loop}},
 	{"case: nomail", "nomail.casos.test", aurora, "nomail.casos.test. TXT nothing",
-		"550 5.4.4 Domain nomail.casos.test has neither a mail host nor an address", []Rule{Implicit, NoAddress}},
-	{"case: nx", "nx.casos.test", aurora, "", "550 5.1.2 Domain nx.casos.test does not exist", []Rule{NoSuchDomain}},
+		"550 5.4.4 Domain nomail.casos.test has neither a mail host nor an address", []reason.Rule{reason.Implicit, reason.NoAddress}},
+	{"case: nx", "nx.casos.test", aurora, "", "550 5.1.2 Domain nx.casos.test does not exist", []reason.Rule{reason.NoSuchDomain}},
 	{"case: cname", "cname.casos.test", aurora, "cname.casos.test. CNAME boreal.test.",
-		"mx1.boreal.test 198.18.2.25; mx2.boreal.test 198.18.2.26", []Rule{Alias, Sorted}},
+		"mx1.boreal.test 198.18.2.25; mx2.boreal.test 198.18.2.26", []reason.Rule{reason.Alias, reason.Sorted}},
 	{"case: mxcname", "mxcname.casos.test", boreal1, "mxcname.casos.test. MX 10 alias.casos.test.\nalias.casos.test. CNAME mx1.aurora.test.",
-		"alias.casos.test 198.18.1.25", []Rule{Sorted, TargetAlias}},
+		"alias.casos.test 198.18.1.25", []reason.Rule{reason.Sorted, reason.TargetAlias}},
 	{"an MX that is an alias of ourselves", "mxcname.casos.test", aurora, "mxcname.casos.test. MX 10 alias.casos.test.\nalias.casos.test. CNAME mx1.aurora.test.",
-		"550 5.4.6 Mail for mxcname.casos.test loops back to this host", []Rule{Sorted, TargetAlias, IsSelf, Loop}},
+		"550 5.4.6 Mail for mxcname.casos.test loops back to this host", []reason.Rule{reason.Sorted, reason.TargetAlias, reason.IsSelf, reason.Loop}},
 	{"case: closed", "closed.casos.test", aurora, "closed.casos.test. MX 10 closed-host.casos.test.\nclosed-host.casos.test. A 198.18.1.53",
-		"closed-host.casos.test 198.18.1.53", []Rule{Sorted}},
+		"closed-host.casos.test 198.18.1.53", []reason.Rule{reason.Sorted}},
 	{"case: blackhole", "blackhole.casos.test", aurora, "blackhole.casos.test. MX 10 hole.casos.test.\nhole.casos.test. A 198.18.99.99",
-		"hole.casos.test 198.18.99.99", []Rule{Sorted}},
+		"hole.casos.test 198.18.99.99", []reason.Rule{reason.Sorted}},
 	{"case: half", "half.casos.test", boreal1, "half.casos.test. MX 10 closed.casos.test.\nhalf.casos.test. MX 20 mx1.aurora.test.\nclosed.casos.test. A 198.18.1.53",
-		"closed.casos.test 198.18.1.53; mx1.aurora.test 198.18.1.25", []Rule{Sorted}},
+		"closed.casos.test 198.18.1.53; mx1.aurora.test 198.18.1.25", []reason.Rule{reason.Sorted}},
 	{"case: loop, from elsewhere", "loop.casos.test", aurora, "loop.casos.test. MX 10 mx1.boreal.test.",
-		"mx1.boreal.test 198.18.2.25", []Rule{Sorted}},
+		"mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted}},
 	{"case: loop, from boreal itself", "loop.casos.test", boreal1, "loop.casos.test. MX 10 mx1.boreal.test.",
-		"550 5.4.6 Mail for loop.casos.test loops back to this host", []Rule{Sorted, IsSelf, Loop}},
+		"550 5.4.6 Mail for loop.casos.test loops back to this host", []reason.Rule{reason.Sorted, reason.IsSelf, reason.Loop}},
 	{"case: selfbackup, from outside", "selfbackup.casos.test", aurora,
 		"selfbackup.casos.test. MX 30 mx2.boreal.test.\nselfbackup.casos.test. MX 20 mx1.boreal.test.\nselfbackup.casos.test. MX 10 mx1.cedro.test.",
-		"mx1.cedro.test 198.18.3.25; mx1.boreal.test 198.18.2.25; mx2.boreal.test 198.18.2.26", []Rule{Sorted}},
+		"mx1.cedro.test 198.18.3.25; mx1.boreal.test 198.18.2.25; mx2.boreal.test 198.18.2.26", []reason.Rule{reason.Sorted}},
 	{"case: selfbackup, from the first backup", "selfbackup.casos.test", boreal1,
 		"selfbackup.casos.test. MX 30 mx2.boreal.test.\nselfbackup.casos.test. MX 20 mx1.boreal.test.\nselfbackup.casos.test. MX 10 mx1.cedro.test.",
-		"mx1.cedro.test 198.18.3.25", []Rule{Sorted, IsSelf, NotBetter}},
+		"mx1.cedro.test 198.18.3.25", []reason.Rule{reason.Sorted, reason.IsSelf, reason.NotBetter}},
 	{"case: selfbackup, from the second backup", "selfbackup.casos.test", boreal2,
 		"selfbackup.casos.test. MX 30 mx2.boreal.test.\nselfbackup.casos.test. MX 20 mx1.boreal.test.\nselfbackup.casos.test. MX 10 mx1.cedro.test.",
-		"mx1.cedro.test 198.18.3.25; mx1.boreal.test 198.18.2.25", []Rule{Sorted, IsSelf}},
-	{"the backup for its own domain hands on to the primary", "boreal.test", boreal2, "", "mx1.boreal.test 198.18.2.25", []Rule{Sorted, IsSelf}},
-	{"our own domain, and a better host", "boreal.test", home(boreal2), "", "mx1.boreal.test 198.18.2.25", []Rule{Sorted, IsSelf}},
-	{"our own domain, and we are the best", "boreal.test", home(boreal2), swapped, "mailboxes", []Rule{Sorted, IsSelf, NotBetter, NotBetter, Final}},
+		"mx1.cedro.test 198.18.3.25; mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.IsSelf}},
+	{"the backup for its own domain hands on to the primary", "boreal.test", boreal2, "", "mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.IsSelf}},
+	{"our own domain, and a better host", "boreal.test", home(boreal2), "", "mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.IsSelf}},
+	{"our own domain, and we are the best", "boreal.test", home(boreal2), swapped, "mailboxes", []reason.Rule{reason.Sorted, reason.IsSelf, reason.NotBetter, reason.NotBetter, reason.Final}},
 	{"our own domain, and we are among the best", "boreal.test", home(boreal2), "boreal.test. MX 10 mx2.boreal.test.",
-		"mailboxes", []Rule{Sorted, Shuffled, IsSelf, NotBetter, NotBetter, Final}},
+		"mailboxes", []reason.Rule{reason.Sorted, reason.Shuffled, reason.IsSelf, reason.NotBetter, reason.NotBetter, reason.Final}},
 	{"our own domain, and the best is an alias of ours", "boreal.test", home(boreal2), "boreal.test. MX 1 mail.boreal.test.\nmail.boreal.test. CNAME mx2.boreal.test.",
-		"mailboxes", []Rule{Sorted, IsSelf, TargetAlias, IsSelf, Final}},
+		"mailboxes", []reason.Rule{reason.Sorted, reason.IsSelf, reason.TargetAlias, reason.IsSelf, reason.Final}},
 	{"our own domain by an alias, and we are the best", "cname.casos.test", home(boreal2), swapped + "\ncname.casos.test. CNAME boreal.test.",
-		"mailboxes", []Rule{Alias, Sorted, IsSelf, NotBetter, NotBetter, Final}},
+		"mailboxes", []reason.Rule{reason.Alias, reason.Sorted, reason.IsSelf, reason.NotBetter, reason.NotBetter, reason.Final}},
 	{"our own domain without MX, and the address is ours", "cname.casos.test", home(boreal2), "cname.casos.test. A 198.18.2.26",
-		"mailboxes", []Rule{Implicit, Final}},
+		"mailboxes", []reason.Rule{reason.Implicit, reason.Final}},
 	{"our own domain, and the better host fails for now: temporary", "boreal.test", home(boreal2), "boreal.test. MX 5 f.test.\nf.test. FAIL",
-		"mx1.boreal.test 198.18.2.25", []Rule{Sorted, IsSelf, AddressFailed}},
+		"mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.IsSelf, reason.AddressFailed}},
 	{"our own domain, and only failing hosts are better: temporary", "boreal.test", home(boreal1), "boreal.test. MX 5 f.test.\nf.test. FAIL",
 		"451 4.4.3 DNS could not tell the addresses of the mail hosts of boreal.test; trying again later",
-		[]Rule{Sorted, IsSelf, NotBetter, AddressFailed, LookupFailed}},
+		[]reason.Rule{reason.Sorted, reason.IsSelf, reason.NotBetter, reason.AddressFailed, reason.HostsUnknown}},
 	{"another's domain, and we are the best: still a loop", "selfbackup.casos.test", home(boreal1), selfbackup,
-		"550 5.4.6 Mail for selfbackup.casos.test loops back to this host", []Rule{Sorted, IsSelf, NotBetter, Loop}},
+		"550 5.4.6 Mail for selfbackup.casos.test loops back to this host", []reason.Rule{reason.Sorted, reason.IsSelf, reason.NotBetter, reason.Loop}},
 	{"a host of our own preference is dropped with us", "cedro.test", self("mx2.cedro.test", "198.18.3.26"), "",
-		"550 5.4.6 Mail for cedro.test loops back to this host", []Rule{Sorted, Shuffled, IsSelf, NotBetter, Loop}},
+		"550 5.4.6 Mail for cedro.test loops back to this host", []reason.Rule{reason.Sorted, reason.Shuffled, reason.IsSelf, reason.NotBetter, reason.Loop}},
 	{"ourselves by address alone, among equals", "x.test", aurora, "x.test. MX 10 other.test.\nx.test. MX 10 us.test.\nx.test. MX 5 mx1.cedro.test.\nother.test. A 198.18.7.7\nus.test. A 198.18.1.25",
-		"mx1.cedro.test 198.18.3.25", []Rule{Sorted, Shuffled, IsSelf}},
+		"mx1.cedro.test 198.18.3.25", []reason.Rule{reason.Sorted, reason.Shuffled, reason.IsSelf}},
 	{"case: servfail", "servfail.casos.test", aurora, "servfail.casos.test. FAIL",
-		"451 4.4.3 DNS could not tell the mail hosts of servfail.casos.test; trying again later", []Rule{LookupFailed}},
+		"451 4.4.3 DNS could not tell the mail hosts of servfail.casos.test; trying again later", []reason.Rule{reason.LookupFailed}},
 	{"case: lame and dead-ns look the same from here", "lame.casos.test", aurora, "lame.casos.test. FAIL",
-		"451 4.4.3 DNS could not tell the mail hosts of lame.casos.test; trying again later", []Rule{LookupFailed}},
-	{"case: long", "long.casos.test", aurora, manyMX(), "10 hosts from m00.casos.test", []Rule{Sorted, Capped}},
+		"451 4.4.3 DNS could not tell the mail hosts of lame.casos.test; trying again later", []reason.Rule{reason.LookupFailed}},
+	{"case: long", "long.casos.test", aurora, manyMX(), "10 hosts from m00.casos.test", []reason.Rule{reason.Sorted, reason.Capped}},
 	{"case: ip", "ip.casos.test", aurora, "ip.casos.test. MX 10 198.18.2.25.\nip.casos.test. A 198.18.2.25",
-		"550 5.4.4 None of the mail hosts of ip.casos.test can be used", []Rule{Sorted, NotAHostName, Unusable}},
+		"550 5.4.4 None of the mail hosts of ip.casos.test can be used", []reason.Rule{reason.Sorted, reason.NotAHostName, reason.Unusable}},
 	{"case: internationalised name", "xn--caf-dma.casos.test", boreal1, "xn--caf-dma.casos.test. MX 10 mx1.aurora.test.",
-		"mx1.aurora.test 198.18.1.25", []Rule{ALabels, Sorted}},
+		"mx1.aurora.test 198.18.1.25", []reason.Rule{reason.ALabels, reason.Sorted}},
 	{"case: internationalised name, as people write it", "CAFÉ.casos.test", boreal1, "xn--caf-dma.casos.test. MX 10 mx1.aurora.test.",
-		"mx1.aurora.test 198.18.1.25", []Rule{ALabels, Sorted}},
+		"mx1.aurora.test 198.18.1.25", []reason.Rule{reason.ALabels, reason.Sorted}},
 	{"behaviour.md §6 row 17: an MX host with an internationalised name", "x.test", aurora, "x.test. MX 10 xn--caf-dma.x.test.\nxn--caf-dma.x.test. A 198.18.7.7",
-		"xn--caf-dma.x.test 198.18.7.7", []Rule{Sorted}},
+		"xn--caf-dma.x.test 198.18.7.7", []reason.Rule{reason.Sorted}},
 	{"an A-label that is none is a name like any other", "xn--aurora-.test", aurora, "xn--aurora-.test. MX 10 mx1.boreal.test.",
-		"mx1.boreal.test 198.18.2.25", []Rule{Sorted}},
+		"mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted}},
 	{"no mapping into another domain", "boreal\uff0etest", aurora, "",
-		"550 5.1.2 The domain is no valid internationalised name", []Rule{NotAnIDN}},
+		"550 5.1.2 The domain is no valid internationalised name", []reason.Rule{reason.NotAnIDN}},
 	{"MX whose host does not exist: never the domain's address", "x.test", aurora, "x.test. MX 10 gone.test.\nx.test. A 198.18.2.25",
-		"550 5.4.4 None of the mail hosts of x.test can be used", []Rule{Sorted, NoHostAddress, Unusable}},
+		"550 5.4.4 None of the mail hosts of x.test can be used", []reason.Rule{reason.Sorted, reason.NoSuchHost, reason.Unusable}},
 	{"a host whose lookup fails is left out, the others serve", "x.test", aurora, "x.test. MX 10 f.test.\nx.test. MX 20 mx1.cedro.test.\nf.test. FAIL",
-		"mx1.cedro.test 198.18.3.25", []Rule{Sorted, AddressFailed}},
+		"mx1.cedro.test 198.18.3.25", []reason.Rule{reason.Sorted, reason.AddressFailed}},
 	{"all lookups fail: temporary", "x.test", aurora, "x.test. MX 10 f.test.\nf.test. FAIL",
-		"451 4.4.3 DNS could not tell the addresses of the mail hosts of x.test; trying again later", []Rule{Sorted, AddressFailed, LookupFailed}},
+		"451 4.4.3 DNS could not tell the addresses of the mail hosts of x.test; trying again later", []reason.Rule{reason.Sorted, reason.AddressFailed, reason.HostsUnknown}},
 	{"a better host fails for now, the worse one is ourselves: temporary", "x.test", aurora, "x.test. MX 10 f.test.\nx.test. MX 20 mx1.aurora.test.\nf.test. FAIL",
-		"451 4.4.3 DNS could not tell the addresses of the mail hosts of x.test; trying again later", []Rule{Sorted, IsSelf, AddressFailed, LookupFailed}},
+		"451 4.4.3 DNS could not tell the addresses of the mail hosts of x.test; trying again later", []reason.Rule{reason.Sorted, reason.IsSelf, reason.AddressFailed, reason.HostsUnknown}},
 	{"implicit: the address lookup fails", "sub.x.test", aurora, "sub.x.test. CNAME y.test.\ny.test. FAIL",
-		"451 4.4.3 DNS could not tell the mail hosts of sub.x.test; trying again later", []Rule{Alias, LookupFailed}},
+		"451 4.4.3 DNS could not tell the mail hosts of sub.x.test; trying again later", []reason.Rule{reason.Alias, reason.LookupFailed}},
 	{"only IPv6, and we have none", "x.test", aurora, "x.test. MX 10 six.test.\nsix.test. AAAA 2001:db8::1",
-		"550 5.4.4 None of the mail hosts of x.test can be used", []Rule{Sorted, OtherFamily, Unusable}},
-	{"address literal", "[198.18.2.25]", aurora, "", "[198.18.2.25] 198.18.2.25", []Rule{Literal}},
-	{"our own address literal", "[198.18.1.25]", aurora, "", "550 5.4.6 Mail for [198.18.1.25] loops back to this host", []Rule{Loop}},
-	{"names know no case", "BOREAL.test", boreal2, "", "mx1.boreal.test 198.18.2.25", []Rule{Sorted, IsSelf}},
+		"550 5.4.4 None of the mail hosts of x.test can be used", []reason.Rule{reason.Sorted, reason.OtherFamily, reason.Unusable}},
+	{"address literal", "[198.18.2.25]", aurora, "", "[198.18.2.25] 198.18.2.25", []reason.Rule{reason.Literal}},
+	{"our own address literal", "[198.18.1.25]", aurora, "", "550 5.4.6 Mail for [198.18.1.25] loops back to this host", []reason.Rule{reason.Loop}},
+	{"names know no case", "BOREAL.test", boreal2, "", "mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.IsSelf}},
 }
 
 func show(r Route) string {
@@ -280,17 +281,17 @@ func TestRoutes(t *testing.T) {
 			if got := show(r); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
-			var rules []Rule
-			for _, reason := range r.Reasons {
-				rules = append(rules, reason.Rule)
+			var rules []reason.Rule
+			for _, why := range r.Reasons {
+				rules = append(rules, why.Rule)
 				for _, lang := range text.Langs {
-					if s := reason.In(lang); strings.Contains(s, "%!") || s == "" {
-						t.Errorf("%s in %s: %q", reason.Rule, lang, s)
+					if s := why.In(lang); strings.Contains(s, "%!") || s == "" {
+						t.Errorf("%s in %s: %q", why.Rule, lang, s)
 					}
 				}
 			}
 			if d := cmp.Diff(test.rules, rules); d != "" {
-				t.Errorf("rules (-want +got)\n%s\n%s", d, Describe(r.Reasons))
+				t.Errorf("rules (-want +got)\n%s\n%s", d, reason.Describe(r.Reasons))
 			}
 			ways := 0
 			for _, way := range []bool{len(r.Hosts) > 0, r.Mailboxes, r.Verdict.Code != 0} {
@@ -308,7 +309,7 @@ func TestRoutes(t *testing.T) {
 func TestReasonIsReadable(t *testing.T) {
 	r := Find(t.Context(), "boreal.test", boreal2, newWorld(t, lab), asIs)
 	want := "MX of boreal.test by preference: 10 mx1.boreal.test, 20 mx2.boreal.test; mx2.boreal.test (preference 20) is this host"
-	if got := Describe(r.Reasons); got != want {
+	if got := reason.Describe(r.Reasons); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

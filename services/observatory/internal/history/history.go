@@ -91,7 +91,7 @@ const (
 // judge says how a state stands to the goal; over is false while the journey
 // goes on.
 func (g Goal) judge(s journey.State) (o Outcome, over bool) {
-	if s != journey.Delivered && s != journey.Bounced {
+	if !s.Over() {
 		return TimedUp, false
 	}
 	if g == Any || string(g) == string(s) {

@@ -39,6 +39,9 @@ func TestGoals(t *testing.T) {
 		{Bounced, journey.Bounced, Met, true},
 		{Bounced, journey.Delivered, Other, true},
 		{Any, journey.Delivered, Met, true},
+		{Any, journey.Dropped, Met, true},
+		{Delivered, journey.Dropped, Other, true},
+		{Any, journey.Held, TimedUp, false},
 		{Any, journey.Bounced, Met, true},
 		{Any, "", TimedUp, false},
 	}

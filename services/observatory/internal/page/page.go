@@ -158,8 +158,7 @@ func (p *page) message(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.Title = cmp.Or(cell(j.Subject), cell(j.Message))
-	over := j.State == journey.Delivered || j.State == journey.Bounced
-	p.render(w, r, http.StatusOK, "message.html", messageView{frame: f, Journey: j, Text: b.String(), Open: !over})
+	p.render(w, r, http.StatusOK, "message.html", messageView{frame: f, Journey: j, Text: b.String(), Open: !j.State.Over()})
 }
 
 func (p *page) render(w http.ResponseWriter, r *http.Request, status int, name string, view any) {
