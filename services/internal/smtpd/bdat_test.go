@@ -163,7 +163,7 @@ func TestBdat_BackendRefusesEarly(t *testing.T) {
 	expect(t, in, "220")
 	write(t, c, ehlo)
 	expect(t, in, "250")
-	go io.WriteString(c, from+to+"BDAT 2\r\nab"+"BDAT 6\r\ncdQUIT"+"BDAT 6\r\nQUIT\r\n"+"BDAT 6 LAST\r\nQUIT\r\n"+"NOOP\r\n") //nolint:errcheck // it ends with the connection
+	go io.WriteString(c, from+to+"BDAT 2\r\nab"+"BDAT 6\r\ncdQUIT"+"BDAT 6\r\nQUIT\r\n"+"BDAT 6 LAST\r\nQUIT\r\n"+"NOOP\r\n") // it ends with the connection
 	expect(t, in, "250", "250", "250", "554", "503", "503", "250")
 	write(t, c, "MAIL FROM:<pane@aurora.test>\r\n")
 	expect(t, in, "250")

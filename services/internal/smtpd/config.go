@@ -76,8 +76,9 @@ type Limits struct {
 	Errors                int   // 4xx and 5xx replies since the last accepted message, default 50
 	AuthFailures          int   // in one session, default 5; from one address ten times as many in a minute
 	// Commands is how many commands an address may give in a minute on all its
-	// connections, without those that led to an accepted message; default
-	// 6,000, and none where it is negative.
+	// connections, without those that led to an accepted message, before it
+	// hears 421 4.7.0 and is cut off (450 would only bring more commands, and a
+	// delay is no reply); default 6,000, and no limit where it is negative.
 	Commands int
 
 	Idle      time.Duration // for one command, default 5 min (RFC 5321 §4.5.3.2.7)

@@ -4,9 +4,9 @@
 //
 // A session goes round one loop: a bounded line is read (wire.go), parsed into
 // a typed command (package command), checked against the table of what may
-// come when (table.go), acted upon (hello.go, transaction.go, data.go, auth.go,
-// starttls.go), and answered by one reply.Reply, which one writer puts on the
-// wire. Replies to commands that arrived together leave together.
+// come when (table.go), acted upon (hello.go, transaction.go, data.go, bdat.go,
+// auth.go, starttls.go), and answered by one reply.Reply, which one writer puts
+// on the wire. Replies to commands that arrived together leave together.
 //
 // What a Backend may rely on:
 //
@@ -21,7 +21,8 @@
 //     text is never read as a command (the connection closes instead).
 //
 // What a peer may not do: hold more memory than a line's worth while idle, send
-// a line, a message, a list of recipients or a row of errors without end, be
-// slower than the floor of Limits, or run anything in a session's TLS half that
-// it sent in the plain half.
+// a line, a header, a message, a list of recipients or a row of errors without
+// end, be slower than the floor of Limits, come again and again for nothing
+// (guard.go counts by address), or run anything in a session's TLS half that it
+// sent in the plain half.
 package smtpd

@@ -49,7 +49,7 @@ func TestRow3_NothingIsLeftOfWhatFailed(t *testing.T) {
 			c, in := pipe(t.Context(), t, smtpd.Config{Backend: m, Chunking: true, Limits: smtpd.Limits{MessageSize: 200, Header: 50}})
 			c.SetDeadline(time.Now().Add(10 * time.Second))
 			expect(t, in, "220")
-			go io.WriteString(c, ehlo+s.script+to+"DATA\r\n"+chunk("QUIT\r\n", " LAST")+from+to+"DATA\r\nSubject: second\r\n.\r\nQUIT\r\n") //nolint:errcheck // it ends with the connection
+			go io.WriteString(c, ehlo+s.script+to+"DATA\r\n"+chunk("QUIT\r\n", " LAST")+from+to+"DATA\r\nSubject: second\r\n.\r\nQUIT\r\n") // it ends with the connection
 			expect(t, in, append([]string{"250"}, strings.Fields(s.codes)...)...)
 			expect(t, in, "503", "503", "503", "250", "250", "354", "250", "221")
 			messages := m.stored()
@@ -102,7 +102,7 @@ func TestRow20_PartialLMTP(t *testing.T) {
 			m := &memory{}
 			c, in := pipe(t.Context(), t, smtpd.Config{Proto: smtpd.LMTP, Backend: m, Chunking: true})
 			c.SetDeadline(time.Now().Add(10 * time.Second))
-			go io.WriteString(c, "LHLO a\r\nMAIL FROM:"+sender+"\r\n"+to+"RCPT TO:<rejeita-dados@boreal.test>\r\nRCPT TO:<ninguem@boreal.test>\r\n"+to+message+"QUIT\r\n") //nolint:errcheck // it ends with the connection
+			go io.WriteString(c, "LHLO a\r\nMAIL FROM:"+sender+"\r\n"+to+"RCPT TO:<rejeita-dados@boreal.test>\r\nRCPT TO:<ninguem@boreal.test>\r\n"+to+message+"QUIT\r\n") // it ends with the connection
 			expect(t, in, "220", "250", "250", "250", "250", "550", "250", map[bool]string{true: "354", false: "250"}[message[0] == 'D'])
 			expect(t, in, "250", "554", "250", "221")
 			if got := m.stored(); len(got) != 1 || got[0].text != "hi\r\n" || len(got[0].t.Rcpts) != 3 {

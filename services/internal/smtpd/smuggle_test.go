@@ -88,7 +88,7 @@ func TestRow1And2_SmugglingByBDAT(t *testing.T) {
 				text = ""
 			}
 			fmt.Fprintf(&all, "BDAT %d LAST\r\n%sNOOP\r\n", len(text), text)
-			go c.Write([]byte(all.String())) //nolint:errcheck // it ends with the connection
+			go c.Write([]byte(all.String())) // it ends with the connection
 			for code := ""; ; {
 				line, err := in.ReadString('\n')
 				if err != nil {
@@ -151,7 +151,7 @@ func TestRow1And2_TrustIsSmuggledThrough(t *testing.T) {
 			write(t, c, text+"\r\n.\r\nNOOP\r\n")
 			expect(t, in, "250", "250")
 		} else {
-			go c.Write([]byte(text + smuggled + "NOOP\r\n")) //nolint:errcheck // it ends with the connection
+			go c.Write([]byte(text + smuggled + "NOOP\r\n")) // it ends with the connection
 			expect(t, in, "250", "250", "250", "354", "250", "250")
 		}
 		var senders []string
