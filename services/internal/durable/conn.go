@@ -26,6 +26,7 @@ type conn struct {
 	dir     string                // where the file is
 	full    func(dir string) bool // asks whether an I/O error was a full disk
 	reserve int64                 // see WithReserve
+	short   int64                 // see shortRoom
 
 	logPages   int // length of the log after the last commit, on the writer's
 	movedPages int // how much of it the last checkpoint left behind
@@ -36,9 +37,15 @@ type pragma struct{ name, value string }
 
 // writerPragmas: WAL with FULL syncs the log at each commit; the automatic
 // checkpoint is off because the writer checkpoints after it has answered;
-// temporary tables stay in memory because a node's root is read-only.
-func writerPragmas() []pragma {
-	return []pragma{
+// temporary tables stay in memory because a node's root is read-only. A fresh
+// file keeps account of its pages so that it can be made shorter ([conn.shrink]);
+// one that has tables cannot begin to.
+func writerPragmas(fresh bool) []pragma {
+	var first []pragma
+	if fresh {
+		first = []pragma{{"auto_vacuum", "2"}} // incremental
+	}
+	return append(first, []pragma{
 		{"busy_timeout", "5000"},
 		{"journal_mode", "wal"},
 		{"synchronous", "2"},
@@ -47,7 +54,7 @@ func writerPragmas() []pragma {
 		{"temp_store", "2"},
 		{"cache_size", "-1024"},
 		{"foreign_keys", "1"},
-	}
+	}...)
 }
 
 func readerPragmas() []pragma {
@@ -74,7 +81,7 @@ func openConn(ctx context.Context, path string, flags sqlite3.OpenFlag, pragmas 
 	if err != nil {
 		return nil, classify("open "+path, err)
 	}
-	c := &conn{raw: raw, idle: make(map[string]*sqlite3.Stmt), dir: filepath.Dir(abs), full: diskIsFull}
+	c := &conn{raw: raw, idle: make(map[string]*sqlite3.Stmt), dir: filepath.Dir(abs), full: diskIsFull, short: shortRoom}
 	raw.SetInterrupt(ctx)
 	defer raw.SetInterrupt(context.Background())
 	for _, p := range pragmas {

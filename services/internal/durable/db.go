@@ -54,10 +54,11 @@ func Open(ctx context.Context, path string, migrations []string, opts ...Option)
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := createPrivate(path); err != nil {
+	fresh, err := createPrivate(path)
+	if err != nil {
 		return nil, err
 	}
-	c, err := openConn(ctx, path, sqlite3.OPEN_READWRITE, writerPragmas())
+	c, err := openConn(ctx, path, sqlite3.OPEN_READWRITE, writerPragmas(fresh))
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +139,17 @@ func (db *DB) Close() error {
 }
 
 // createPrivate creates an empty file, to SQLite a new database, that only
-// its owner can read: it will hold mail.
-func createPrivate(path string) error {
+// its owner can read: it will hold mail. It reports whether the file is empty.
+func createPrivate(path string) (fresh bool, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return classify("create database", err)
+		return false, classify("create database", err)
 	}
-	return f.Close()
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return false, fmt.Errorf("create database: %w", err)
+	}
+	return info.Size() == 0, nil
 }
 
 func syncDir(dir string) error {

@@ -30,6 +30,9 @@
 // transaction, so the others of that group get the same answer. Bodies stop
 // short of the last few MiB ([WithReserve]): deleting needs room in the log
 // too, and a node must be able to get rid of mail when the disk is full of it.
+// While the disk is short of room, what is deleted is given back to it: a file
+// keeps an account of its pages for that (auto_vacuum), unless it is older than
+// this rule; then its own use alone profits from what is free in it.
 //
 // # Choice of library
 //

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,6 +61,59 @@ func TestArrivingMailLeavesTheReserveAlone(t *testing.T) {
 	}
 	if _, err := b.Write(noise(1)); !errors.Is(err, ErrNoSpace) {
 		t.Errorf("in the file: got %v, want ErrNoSpace", err)
+	}
+}
+
+// Whoever had deleted mail to make room was told that the disk is full ever
+// after: the file had grown, and kept what was free in it for itself.
+func TestDeletedMailGivesItsRoomBackToAShortDisk(t *testing.T) {
+	t.Parallel()
+	for _, short := range []bool{true, false} {
+		db := openTest(t)
+		if short {
+			db.writer.conn.short = 1 << 62
+		}
+		var ids []int64
+		for range 20 {
+			id, _ := writeBlob(t, db, strings.NewReader(strings.Repeat("x", 1<<20)))
+			ids = append(ids, id)
+		}
+		kept, _ := writeBlob(t, db, strings.NewReader("behind the others"))
+		err := db.Write(t.Context(), func(tx *Tx) error {
+			for _, id := range ids {
+				if err := DeleteBlob(tx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, db) // when the writer is done
+		info, err := os.Stat(db.readers.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shrunk := info.Size() < 2<<20; shrunk != short {
+			t.Errorf("disk short of room %t: the file has %d bytes after 20 MiB were deleted", short, info.Size())
+		}
+		db, err = Open(t.Context(), db.readers.path, itemMigrations)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blob, err := db.OpenBlob(t.Context(), kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(blob); err != nil || string(got) != "behind the others" {
+			t.Errorf("what was kept reads %q, %v", got, err)
+		}
+		blob.Close()
+		if err := db.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		mustClose(t, db)
 	}
 }
 

@@ -135,6 +135,7 @@ func (w *writer) run() {
 	for w.wait() {
 		w.runGroup()
 		w.checkpointIfDue()
+		w.giveBack()
 	}
 }
 
@@ -273,12 +274,16 @@ func (w *writer) checkpointIfDue() {
 	if w.conn.logPages >= restartPages {
 		mode = sqlite3.CHECKPOINT_RESTART
 	}
-	if w.conn.checkpoint(mode) == nil {
-		w.conn.movedPages = w.conn.logPages
-	}
+	w.conn.checkpoint(mode)
 }
 
-func (c *conn) checkpoint(mode sqlite3.CheckpointMode) error {
-	_, _, err := c.raw.WALCheckpoint("main", mode)
-	return c.classify("checkpoint", err)
+// checkpoint moves the log into the file, and reports whether all of it could
+// be moved: readers that are at work may still need the file as it was.
+func (c *conn) checkpoint(mode sqlite3.CheckpointMode) (all bool) {
+	log, moved, err := c.raw.WALCheckpoint("main", mode)
+	if err != nil {
+		return false
+	}
+	c.movedPages = c.logPages
+	return log == moved
 }
