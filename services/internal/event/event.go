@@ -10,7 +10,6 @@
 package event
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -92,37 +91,4 @@ func (m Meta) Get(key string) string {
 		}
 	}
 	return ""
-}
-
-// MarshalJSON writes the details as one object, in order.
-func (m Meta) MarshalJSON() ([]byte, error) {
-	out := []byte{'{'}
-	for i, a := range m {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		key, err := json.Marshal(a.Key)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(a.Value)
-		if err != nil {
-			return nil, err
-		}
-		out = append(append(append(out, key...), ':'), value...)
-	}
-	return append(out, '}'), nil
-}
-
-// UnmarshalJSON reads an object of strings, keeping its order.
-func (m *Meta) UnmarshalJSON(data []byte) error {
-	var object map[string]string
-	if err := json.Unmarshal(data, &object); err != nil {
-		return fmt.Errorf("event meta: %w", err)
-	}
-	*m = make(Meta, 0, len(object))
-	for _, key := range orderedKeys(data, object) {
-		*m = append(*m, Attr{key, object[key]})
-	}
-	return nil
 }

@@ -81,8 +81,9 @@ func (l *Log) Append(r Record) {
 	l.keep(r)
 }
 
-// Import keeps another node's record as it is. A log that imports is read by
-// positions (Batch.Last), which then differ from the records' own Seq.
+// Import keeps another node's record as it is, and takes its details over. A
+// log that imports is read by positions (Batch.Last), which then differ from
+// the records' own Seq.
 func (l *Log) Import(r Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,21 +151,25 @@ type Batch struct {
 
 // After returns up to limit records that follow position seq: the sequence
 // number of the last record seen, 0 for all there is.
-func (l *Log) After(seq uint64, limit int) Batch {
+func (l *Log) After(seq uint64, limit int) Batch { return l.AfterIn(nil, seq, limit) }
+
+// AfterIn is After for who reads again and again: the records are put into
+// room, as far as they fit, which they were in before.
+func (l *Log) AfterIn(room []Record, seq uint64, limit int) Batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.after(seq, limit)
+	return l.after(room, seq, limit)
 }
 
-func (l *Log) after(seq uint64, limit int) Batch {
+func (l *Log) after(room []Record, seq uint64, limit int) Batch {
 	next := seq + 1
-	var b Batch
+	b := Batch{Records: room[:0]}
 	if next < l.first {
 		b.Missed = l.first - next
 		next = l.first
 	}
 	if end := l.first + uint64(l.ring.len); next < end {
-		b.Records = l.ring.slice(int(next-l.first), min(limit, int(end-next)))
+		b.Records = l.ring.copy(b.Records, int(next-l.first), min(limit, int(end-next)))
 		b.Last = next + uint64(len(b.Records)) - 1
 	}
 	return b
@@ -175,7 +180,7 @@ func (l *Log) after(seq uint64, limit int) Batch {
 func (l *Log) Wait(ctx context.Context, seq uint64, limit int) (Batch, error) {
 	for {
 		l.mu.Lock()
-		b := l.after(seq, limit)
+		b := l.after(nil, seq, limit)
 		grown := l.grown
 		if len(b.Records) == 0 {
 			l.waiting = true

@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 // chunkLen is how many records are allocated at a time.
 const chunkLen = 64
 
@@ -47,11 +49,11 @@ func (r *ring) pop() {
 	}
 }
 
-// slice copies n records from the i-th oldest on; they must be there.
-func (r *ring) slice(i, n int) []Record {
-	out := make([]Record, n)
-	for k := range out {
-		out[k] = *r.at(i + k)
+// copy appends n records from the i-th oldest on; they must be there.
+func (r *ring) copy(to []Record, i, n int) []Record {
+	to = slices.Grow(to, n)
+	for k := range n {
+		to = append(to, *r.at(i + k))
 	}
-	return out
+	return to
 }

@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"encoding/json"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -29,12 +28,13 @@ func filled(t testing.TB, logBytes int) (log *event.Log, h *History, names []str
 	return log, h, names
 }
 
-func received(t testing.TB, r event.Record) (got event.Record) {
-	data, err := json.Marshal(r)
+func received(t testing.TB, r event.Record) event.Record {
+	data, err := r.AppendJSON(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(data, &got); err != nil {
+	got, err := event.ParseJSON(string(data))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return got
