@@ -25,6 +25,7 @@ import (
 	"correio/services/internal/dnsserver"
 	"correio/services/internal/event"
 	"correio/services/internal/node"
+	"correio/services/internal/problem"
 )
 
 // Node is an authoritative name server.
@@ -78,7 +79,7 @@ func (n *Node) Ready() error {
 	}
 	for _, z := range n.zones.Load().list {
 		if z.State == Failed {
-			return fmt.Errorf("zone %s: %s", z.Name, z.Error)
+			return problem.New(problem.ZoneRefused, z.Name, z.Error)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"correio/services/internal/control"
 	"correio/services/internal/event"
 	"correio/services/internal/node"
+	"correio/services/internal/problem"
 	"correio/services/observatory"
 )
 
@@ -186,9 +187,9 @@ func TestRequestsToNodes(t *testing.T) {
 		status             int
 		says               string
 	}{
-		{"control port of a stranger", http.MethodGet, "/api/v1/nodes/mx9.aurora.test/control/readyz", http.StatusNotFound, "no such node"},
+		{"control port of a stranger", http.MethodGet, "/api/v1/nodes/mx9.aurora.test/control/readyz", http.StatusNotFound, "no node mx9.aurora.test"},
 		{"control port of a node that is away", http.MethodGet, "/api/v1/nodes/" + mda + "/control/readyz", http.StatusBadGateway, mda},
-		{"stop a stranger", http.MethodPost, "/api/v1/nodes/mx9.aurora.test/stop", http.StatusNotFound, "no such node"},
+		{"stop a stranger", http.MethodPost, "/api/v1/nodes/mx9.aurora.test/stop", http.StatusNotFound, "no node mx9.aurora.test"},
 		{"stop where there is no supervisor", http.MethodPost, "/api/v1/nodes/" + mx1 + "/stop", http.StatusNotImplemented, "docker compose stop"},
 		{"dial without upgrade", http.MethodGet, "/api/v1/dial?via=" + pc + "&to=198.18.1.25:25", http.StatusUpgradeRequired, "Upgrade"},
 		{"nothing there", http.MethodGet, "/api/v2/nodes", http.StatusNotFound, "/api/v2/nodes"},
@@ -196,8 +197,8 @@ func TestRequestsToNodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var said control.Problem
-			if status := w.call(tt.method, tt.path, &said); status != tt.status || !strings.Contains(said.Error, tt.says) {
-				t.Errorf("%s %s = %d %q, want %d and %q", tt.method, tt.path, status, said.Error, tt.status, tt.says)
+			if status := w.call(tt.method, tt.path, &said); status != tt.status || !strings.Contains(said.Error, tt.says) || !problem.New(said.Code).Known() {
+				t.Errorf("%s %s = %d %+v, want %d, %q and a code", tt.method, tt.path, status, said, tt.status, tt.says)
 			}
 		})
 	}

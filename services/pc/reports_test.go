@@ -52,7 +52,7 @@ func TestWishesThatThereAreNot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for want, req := range map[string]pc.SendRequest{
-		`notify: cannot be "always"`: {Notify: "always"}, `ret: cannot be "none"`: {Ret: "none"}, `envid: cannot be "ç"`: {EnvID: "ç"},
+		`notify cannot be "always"`: {Notify: "always"}, `ret cannot be "none"`: {Ret: "none"}, `envid cannot be "ç"`: {EnvID: "ç"},
 	} {
 		req.From, req.To = "ana@aurora.test", []string{"bruno@boreal.test"}
 		var got struct{ Error string }

@@ -3,10 +3,9 @@ package pc
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"correio/services/internal/dsn"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/problem"
 	"correio/services/internal/sasl"
 	"correio/services/pc/internal/mua"
 	"correio/services/pc/internal/pop3c"
@@ -57,12 +57,12 @@ type FetchRequest struct {
 func (n *Node) send(w http.ResponseWriter, r *http.Request) {
 	m, user, err := n.submission(w, r)
 	if err != nil {
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+		control.WriteProblem(w, http.StatusBadRequest, err)
 		return
 	}
 	server, err := n.submissionServer()
 	if err != nil {
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+		control.WriteProblem(w, http.StatusBadRequest, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxDialogue)
@@ -90,7 +90,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("request: %w", err)
+		return problem.New(problem.BadRequest, err.Error())
 	}
 	return nil
 }
@@ -100,18 +100,18 @@ func (req SendRequest) mail() (mua.Mail, error) {
 	m := mua.Mail{Letter: mua.Letter{Subject: req.Subject, Body: req.Body}, EML: req.EML}
 	var err error
 	if m.Letter.From, err = mailaddr.Parse(req.From); err != nil {
-		return m, fmt.Errorf("from %q: %w", req.From, err)
+		return m, problem.New(problem.NotAMailAddress, "from", strconv.Quote(req.From))
 	}
 	switch {
 	case len(req.To) == 0:
-		return m, errors.New("to: nobody")
+		return m, problem.New(problem.NoRecipient)
 	case len(req.To) > maxRecipients:
-		return m, fmt.Errorf("to: more than %d recipients", maxRecipients)
+		return m, problem.New(problem.TooManyRecipients, strconv.Itoa(maxRecipients))
 	}
 	for _, s := range req.To {
 		to, err := mailaddr.Parse(s)
 		if err != nil {
-			return m, fmt.Errorf("to %q: %w", s, err)
+			return m, problem.New(problem.NotAMailAddress, "to", strconv.Quote(s))
 		}
 		m.Letter.To = append(m.Letter.To, to)
 	}
@@ -133,7 +133,7 @@ func (req SendRequest) reports() (r mua.Reports, err error) {
 		}
 		value, ok := f.read(f.given)
 		if !ok {
-			return r, fmt.Errorf("%s: cannot be %q", f.name, f.given)
+			return r, problem.New(problem.BadValue, f.name, strconv.Quote(f.given))
 		}
 		*f.into = value
 	}
@@ -147,7 +147,7 @@ func (n *Node) sender(req SendRequest, from mailaddr.Address) (mua.User, error) 
 		return n.user(req.User, req.Password)
 	}
 	if !n.env.Org.Local(from.Domain) {
-		return mua.User{}, fmt.Errorf("from %q: not an address of %s", req.From, n.env.Org.Domain)
+		return mua.User{}, problem.New(problem.NotOfThisSite, req.From, n.env.Org.Domain)
 	}
 	return n.user(from.Local, req.Password)
 }
@@ -156,7 +156,7 @@ func (n *Node) sender(req SendRequest, from mailaddr.Address) (mua.User, error) 
 // is given.
 func (n *Node) user(name, password string) (mua.User, error) {
 	if strings.ContainsFunc(name+password, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return mua.User{}, errors.New("user: control characters in name or password")
+		return mua.User{}, problem.New(problem.BadName)
 	}
 	if password != "" {
 		return mua.User{Name: name, Password: password}, nil
@@ -164,7 +164,7 @@ func (n *Node) user(name, password string) (mua.User, error) {
 	local, domain, full := strings.Cut(name, "@")
 	p, ok := n.env.Org.Person(local)
 	if !ok || full && !n.env.Org.Local(domain) {
-		return mua.User{}, fmt.Errorf("user %q: nobody at %s", name, n.env.Org.Domain)
+		return mua.User{}, problem.New(problem.NoSuchPerson, strconv.Quote(name), n.env.Org.Domain)
 	}
 	if p.Name != mailaddr.Fold(local) {
 		name = p.Name // an alias has no password of its own
@@ -176,7 +176,7 @@ func (n *Node) user(name, password string) (mua.User, error) {
 func mechanism(given string, known []string) (string, error) {
 	name := strings.ToUpper(given)
 	if name != "" && !slices.Contains(known, name) {
-		return "", fmt.Errorf("auth %q: want one of %s", given, strings.Join(known, ", "))
+		return "", problem.New(problem.OneOf, "auth", strconv.Quote(given), strings.Join(known, ", "))
 	}
 	return name, nil
 }
@@ -188,18 +188,18 @@ func (n *Node) submissionServer() (mua.Server, error) {
 			return mua.Server{Name: h.Name, Addr: n.env.AddrOf(h)}, nil
 		}
 	}
-	return mua.Server{}, fmt.Errorf("%s has no MTA to submit to", n.env.Org.Title)
+	return mua.Server{}, problem.New(problem.NoMTA, n.env.Org.Title)
 }
 
 func (n *Node) fetch(w http.ResponseWriter, r *http.Request) {
 	order, user, err := n.order(w, r)
 	if err != nil {
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+		control.WriteProblem(w, http.StatusBadRequest, err)
 		return
 	}
 	server, err := n.mailboxServer()
 	if err != nil {
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+		control.WriteProblem(w, http.StatusBadRequest, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxDialogue)
@@ -228,10 +228,10 @@ func (req *FetchRequest) check() error {
 		req.TLS = mua.InClear
 	case mua.InClear, mua.STARTTLS, mua.TLS:
 	default:
-		return fmt.Errorf("tls %q: want none, starttls or tls", req.TLS)
+		return problem.New(problem.OneOf, "tls", strconv.Quote(string(req.TLS)), "none, starttls, tls")
 	}
 	if req.User == "" {
-		return errors.New("user: nobody")
+		return problem.New(problem.BadValue, "user", `""`)
 	}
 	return nil
 }
@@ -240,7 +240,7 @@ func (n *Node) mailboxServer() (mua.Server, error) {
 	for _, h := range n.env.Org.ByRole(lab.RoleMDA) {
 		return mua.Server{Name: h.Name, Addr: n.env.AddrOf(h)}, nil
 	}
-	return mua.Server{}, fmt.Errorf("%s has no MDA to fetch from", n.env.Org.Title)
+	return mua.Server{}, problem.New(problem.NoMDA, n.env.Org.Title)
 }
 
 // PeopleAnswer is the answer of GET /people: names to log in by, in the order of

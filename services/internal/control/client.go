@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/problem"
 )
 
 // maxEvent bounds one server-sent event, in octets.
@@ -64,6 +65,16 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Re
 type StatusError struct {
 	Code int
 	What string // its "error" or "reason", or the body's beginning
+	// Problem is the same as data; nil where the answer has none that we know.
+	Problem *problem.Problem
+}
+
+// Unwrap returns the problem, which speaks people's languages.
+func (e *StatusError) Unwrap() error {
+	if e.Problem == nil {
+		return nil
+	}
+	return e.Problem
 }
 
 // Error implements error.
@@ -101,12 +112,20 @@ func DecodeAnswer(resp *http.Response, out any) error {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		var said struct{ Error, Reason string }
+		var said struct {
+			Error, Reason string
+			Code          problem.Code
+			Args          []string
+		}
 		what := strings.TrimSpace(string(data[:min(len(data), 200)]))
 		if json.Unmarshal(data, &said) == nil && said.Error+said.Reason != "" {
 			what = said.Error + said.Reason
 		}
-		return &StatusError{Code: resp.StatusCode, What: what}
+		answer := &StatusError{Code: resp.StatusCode, What: what}
+		if p := problem.New(said.Code, said.Args...); p.Known() {
+			answer.Problem = p
+		}
+		return answer
 	}
 	if out == nil {
 		return nil

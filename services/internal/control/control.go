@@ -27,6 +27,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
 	"correio/services/internal/node"
+	"correio/services/internal/problem"
 )
 
 // Info is what a node says of itself at /.
@@ -106,8 +107,10 @@ func (s *Server) Handler() http.Handler {
 
 // Status is the answer of /healthz and /readyz.
 type Status struct {
-	OK     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"`
+	OK     bool         `json:"ok"`
+	Reason string       `json:"reason,omitempty"`
+	Code   problem.Code `json:"code,omitempty"` // of the reason, see Problem
+	Args   []string     `json:"args,omitempty"`
 }
 
 // Faults is the answer of /faults: the faults that are switched on.
@@ -123,7 +126,8 @@ type Fault struct {
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := s.Service.Ready(); err != nil {
-		WriteJSON(w, http.StatusServiceUnavailable, Status{Reason: err.Error()})
+		p := problemOf(err)
+		WriteJSON(w, http.StatusServiceUnavailable, Status{Reason: err.Error(), Code: p.Code, Args: p.Args})
 		return
 	}
 	WriteJSON(w, http.StatusOK, Status{OK: true})
@@ -134,16 +138,35 @@ func (s *Server) authorised(next http.Handler) http.Handler {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			WriteError(w, http.StatusUnauthorized, "the lab's token is missing or wrong")
+			WriteProblem(w, http.StatusUnauthorized, problem.New(problem.WrongToken))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Problem is the body of every answer that reports an error.
+// Problem is the body of every answer that reports an error: in English, and as
+// data where it has a code.
 type Problem struct {
-	Error string `json:"error"`
+	Error string       `json:"error"`
+	Code  problem.Code `json:"code,omitempty"`
+	Args  []string     `json:"args,omitempty"`
+}
+
+// WriteProblem answers with a status and an error, as data if it is a
+// *problem.Problem.
+func WriteProblem(w http.ResponseWriter, status int, err error) {
+	p := problemOf(err)
+	WriteJSON(w, status, Problem{Error: err.Error(), Code: p.Code, Args: p.Args})
+}
+
+// problemOf returns the problem that an error is, an empty one for any other.
+func problemOf(err error) problem.Problem {
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		return *p
+	}
+	return problem.Problem{}
 }
 
 // WriteError answers with a status and one line that says what is wrong.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
 	"correio/services/internal/network"
+	"correio/services/internal/problem"
 )
 
 // Env is what a node is given to work with.
@@ -59,7 +59,7 @@ type Route struct {
 }
 
 // ErrStarting is what Ready returns before Run has bound its sockets.
-var ErrStarting = errors.New("starting")
+var ErrStarting error = problem.New(problem.Starting)
 
 // Local returns the address from which the node speaks to remote: its LAN
 // address when remote is on its LAN, else its Internet address, else whichever

@@ -13,7 +13,8 @@
 //
 // It is no authority on anything: it reads what the nodes tell and passes
 // requests on. Who may ask is package guard's concern. Errors are
-// control.Problem, in English.
+// control.Problem: a text in English, and a code with what it speaks of (package
+// problem).
 package api
 
 import (
@@ -25,6 +26,7 @@ import (
 
 	"correio/services/internal/control"
 	"correio/services/internal/journey"
+	"correio/services/internal/problem"
 	"correio/services/observatory/internal/collect"
 	"correio/services/observatory/internal/forward"
 	"correio/services/observatory/internal/history"
@@ -81,7 +83,7 @@ type Journeys struct {
 // was up, 409 when the journey came to another end. Journey is nil when no node
 // has seen the message.
 type Unmet struct {
-	Error   string           `json:"error"`
+	control.Problem
 	Journey *journey.Journey `json:"journey,omitempty"`
 }
 
@@ -121,7 +123,7 @@ func Register(mux *http.ServeMux, cfg Config) {
 	mux.HandleFunc("POST /api/v1/nodes/{name}/stop", s.supervise(true))
 	mux.HandleFunc("POST /api/v1/nodes/{name}/start", s.supervise(false))
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		control.WriteError(w, http.StatusNotFound, "no such address: "+r.Method+" "+r.URL.EscapedPath())
+		control.WriteProblem(w, http.StatusNotFound, problem.New(problem.NoSuchAddress, r.Method+" "+r.URL.EscapedPath()))
 	})
 }
 
@@ -131,7 +133,7 @@ func limited(slots chan struct{}, next http.HandlerFunc) http.HandlerFunc {
 		select {
 		case slots <- struct{}{}:
 		default:
-			control.WriteError(w, http.StatusServiceUnavailable, strconv.Itoa(cap(slots))+" such requests are open already")
+			control.WriteProblem(w, http.StatusServiceUnavailable, problem.New(problem.Busy, strconv.Itoa(cap(slots))))
 			return
 		}
 		defer func() { <-slots }()
@@ -166,7 +168,7 @@ func (s *server) journeys(w http.ResponseWriter, r *http.Request) {
 	if v := r.URL.Query().Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > maxList {
-			control.WriteError(w, http.StatusBadRequest, "limit must be a number from 1 to "+strconv.Itoa(maxList))
+			control.WriteProblem(w, http.StatusBadRequest, problem.New(problem.NotANumber, "limit", strconv.Itoa(maxList)))
 			return
 		}
 		limit = n

@@ -8,17 +8,15 @@ import (
 	"time"
 
 	"correio/services/internal/control"
+	"correio/services/internal/problem"
 	"correio/services/observatory/internal/history"
 )
-
-// unseen is said of a message that no node has told of.
-const unseen = "no node has seen this message"
 
 // journey answers with one journey, at once or when it is over.
 func (s *server) journey(w http.ResponseWriter, r *http.Request) {
 	goal, timeout, err := waiting(r)
 	if err != nil {
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+		control.WriteProblem(w, http.StatusBadRequest, err)
 		return
 	}
 	if goal != "" {
@@ -27,7 +25,7 @@ func (s *server) journey(w http.ResponseWriter, r *http.Request) {
 	}
 	j, ok := s.History.Find(r.PathValue("id"))
 	if !ok {
-		control.WriteError(w, http.StatusNotFound, unseen)
+		control.WriteProblem(w, http.StatusNotFound, problem.New(problem.Unseen))
 		return
 	}
 	control.WriteJSON(w, http.StatusOK, j)
@@ -40,12 +38,12 @@ func waiting(r *http.Request) (goal history.Goal, timeout time.Duration, err err
 	if v := q.Get("timeout"); v != "" {
 		timeout, err = time.ParseDuration(v)
 		if err != nil || timeout <= 0 || timeout > maxWait {
-			return "", 0, fmt.Errorf("timeout must be a duration up to %s, such as 30s", maxWait)
+			return "", 0, problem.New(problem.BadTimeout, maxWait.String())
 		}
 	}
 	goal = history.Goal(q.Get("wait"))
 	if goal != "" && !slices.Contains(history.Goals, goal) {
-		return "", 0, fmt.Errorf("wait must be one of %v", history.Goals)
+		return "", 0, problem.New(problem.BadWait, fmt.Sprint(history.Goals))
 	}
 	return goal, timeout, nil
 }
@@ -57,21 +55,22 @@ func (s *server) await(w http.ResponseWriter, r *http.Request, goal history.Goal
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	j, ok, outcome := s.History.Await(ctx, r.PathValue("id"), goal)
-	answer := Unmet{}
-	if ok {
-		answer.Journey = &j
-	}
+	var why *problem.Problem
+	status := http.StatusGatewayTimeout
 	switch {
 	case outcome == history.Met:
 		control.WriteJSON(w, http.StatusOK, j)
+		return
 	case outcome == history.Other:
-		answer.Error = fmt.Sprintf("the message was %s", j.State)
-		control.WriteJSON(w, http.StatusConflict, answer)
+		status, why = http.StatusConflict, problem.New(problem.EndedAs, string(j.State))
 	case ok:
-		answer.Error = fmt.Sprintf("after %s the message is still %s", timeout, j.State)
-		control.WriteJSON(w, http.StatusGatewayTimeout, answer)
+		why = problem.New(problem.StillNot, timeout.String(), string(j.State))
 	default:
-		answer.Error = fmt.Sprintf("%s within %s", unseen, timeout)
-		control.WriteJSON(w, http.StatusGatewayTimeout, answer)
+		why = problem.New(problem.UnseenWithin, timeout.String())
 	}
+	answer := Unmet{Problem: control.Problem{Error: why.Error(), Code: why.Code, Args: why.Args}}
+	if ok {
+		answer.Journey = &j
+	}
+	control.WriteJSON(w, status, answer)
 }

@@ -3,14 +3,17 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"correio/services/internal/control"
+	"correio/services/internal/problem"
 	"correio/services/internal/tunnel"
 	"correio/services/observatory/internal/forward"
 )
@@ -24,20 +27,20 @@ func (s *server) proxy() http.Handler {
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			var tooBig *http.MaxBytesError
 			if errors.As(err, &tooBig) {
-				control.WriteError(w, http.StatusRequestEntityTooLarge, err.Error())
+				control.WriteProblem(w, http.StatusRequestEntityTooLarge, problem.New(problem.TooLarge, strconv.Itoa(maxProxied)))
 				return
 			}
-			control.WriteError(w, http.StatusBadGateway, r.PathValue("name")+": "+err.Error())
+			control.WriteProblem(w, http.StatusBadGateway, unreachable(r.PathValue("name"), err))
 		},
 		FlushInterval: -1,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := s.Nodes.Client(r.PathValue("name")); !ok {
-			control.WriteError(w, http.StatusNotFound, "no such node: "+r.PathValue("name"))
+			control.WriteProblem(w, http.StatusNotFound, problem.New(problem.NoSuchNode, r.PathValue("name")))
 			return
 		}
 		if r.Header.Get("Upgrade") != "" {
-			control.WriteError(w, http.StatusBadRequest, "tunnels are opened at /api/v1/dial")
+			control.WriteProblem(w, http.StatusBadRequest, problem.New(problem.TunnelByUpgrade, "/api/v1/dial", tunnel.Upgrade))
 			return
 		}
 		rc := http.NewResponseController(w)
@@ -90,13 +93,13 @@ func (b *patientBody) Read(p []byte) (int, error) {
 func (s *server) dial(w http.ResponseWriter, r *http.Request) {
 	if !tunnel.Requested(r) {
 		w.Header().Set("Upgrade", tunnel.Upgrade)
-		control.WriteError(w, http.StatusUpgradeRequired, tunnel.ErrNotUpgrade.Error())
+		control.WriteProblem(w, http.StatusUpgradeRequired, problem.New(problem.TunnelByUpgrade, r.URL.Path, tunnel.Upgrade))
 		return
 	}
 	q := r.URL.Query()
 	up, err := s.Dialer.Dial(r.Context(), q.Get("via"), q.Get("to"))
 	if err != nil {
-		refuse(w, err)
+		refuse(w, q.Get("via"), q.Get("to"), err)
 		return
 	}
 	down, err := tunnel.Accept(w)
@@ -110,18 +113,27 @@ func (s *server) dial(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse says why there is no tunnel; the workstation's own words pass.
-func refuse(w http.ResponseWriter, err error) {
+func refuse(w http.ResponseWriter, via, to string, err error) {
 	var said *control.StatusError
 	switch {
+	case errors.As(err, &said) && said.Problem != nil:
+		control.WriteProblem(w, said.Code, said.Problem)
 	case errors.As(err, &said):
 		control.WriteError(w, said.Code, said.What)
-	case errors.Is(err, forward.ErrVia), errors.Is(err, forward.ErrTarget):
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+	case errors.Is(err, forward.ErrVia):
+		control.WriteProblem(w, http.StatusBadRequest, problem.New(problem.NotAWorkstation, strconv.Quote(via)))
+	case errors.Is(err, forward.ErrTarget):
+		control.WriteProblem(w, http.StatusBadRequest, problem.New(problem.BadTarget, strconv.Quote(to)))
 	case errors.Is(err, forward.ErrBusy):
-		control.WriteError(w, http.StatusServiceUnavailable, err.Error())
+		control.WriteProblem(w, http.StatusServiceUnavailable, problem.New(problem.Busy, strconv.Itoa(forward.MaxTunnels)))
 	default:
-		control.WriteError(w, http.StatusBadGateway, err.Error())
+		control.WriteProblem(w, http.StatusBadGateway, unreachable(via, err))
 	}
+}
+
+// unreachable is a node whose control port does not answer, with the raw cause.
+func unreachable(name string, err error) error {
+	return fmt.Errorf("%w: %w", problem.New(problem.NodeUnreachable, name), err)
 }
 
 // supervise stops or starts a node.
@@ -129,11 +141,11 @@ func (s *server) supervise(stop bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("name")
 		if _, ok := s.Nodes.Client(name); !ok {
-			control.WriteError(w, http.StatusNotFound, "no such node: "+name)
+			control.WriteProblem(w, http.StatusNotFound, problem.New(problem.NoSuchNode, name))
 			return
 		}
 		if s.Supervisor == nil {
-			control.WriteError(w, http.StatusNotImplemented, "the observatory cannot stop or start nodes of this lab: ask the container engine (docker compose stop, start)")
+			control.WriteProblem(w, http.StatusNotImplemented, problem.New(problem.NotSupervised))
 			return
 		}
 		// Half of a stop is worse than a stop that nobody waits for.

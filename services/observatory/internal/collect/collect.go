@@ -27,6 +27,7 @@ import (
 	"correio/services/internal/control"
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
+	"correio/services/internal/problem"
 )
 
 // State is what the observatory thinks of a node.
@@ -53,7 +54,9 @@ type Status struct {
 	Control  netip.Addr `json:"control"`
 	State    State      `json:"state"`
 	Reason   string     `json:"reason,omitempty"` // why it is not ready
-	Since    time.Time  `json:"since"`            // when the state became what it is
+	// Problem is the reason as data, where it has a code.
+	Problem *problem.Problem `json:"problem,omitempty"`
+	Since   time.Time        `json:"since"` // when the state became what it is
 	// What the node last said of itself; empty before it did.
 	Boot    string    `json:"boot,omitempty"`
 	Version string    `json:"version,omitempty"`

@@ -14,6 +14,8 @@ import (
 	"correio/services/internal/control"
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
+	"correio/services/internal/network"
+	"correio/services/internal/problem"
 )
 
 const (
@@ -55,7 +57,7 @@ func newWatched(cfg Config, org *lab.Org, h lab.Host) *watched {
 		retry:  make(chan struct{}, 1),
 		status: Status{
 			Name: h.Name, Site: org.Title, Role: h.Role, Internet: h.Internet, LAN: h.LAN, Control: h.Control,
-			State: Unreachable, Reason: "not asked yet", Since: time.Now(),
+			State: Unreachable, Reason: problem.New(problem.NotAskedYet).Error(), Problem: problem.New(problem.NotAskedYet), Since: time.Now(),
 		},
 	}
 }
@@ -198,18 +200,23 @@ func (n *watched) ask(ctx context.Context) {
 func (n *watched) judge(err error, reached bool) (came bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	state, reason := Ready, ""
+	state := Ready
 	switch {
 	case err == nil:
 	case reached:
-		state, reason = NotReady, reasonOf(err)
+		state = NotReady
 	case n.stopped:
-		state, reason = Stopped, "stopped on request"
+		state, err = Stopped, problem.New(problem.Stopped)
 	default:
-		state, reason = Unreachable, reasonOf(err)
+		state = Unreachable
+		if p := problem.ByTrouble(network.TroubleOf(err), n.client.Addr.String()); p != nil {
+			err = p
+		}
 	}
+	reason := reasonOf(err)
 	before := n.status.State
-	n.status.Reason = reason
+	n.status.Reason, n.status.Problem = reason, nil
+	errors.As(err, &n.status.Problem)
 	if state != before {
 		n.status.State, n.status.Since = state, time.Now()
 		n.log.Info("node changed", "state", string(state), "reason", reason)
@@ -247,6 +254,9 @@ func (n *watched) introduce(ctx context.Context) {
 
 // reasonOf says an error without the request that it belongs to.
 func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
 	var said *control.StatusError
 	if errors.As(err, &said) {
 		return said.What

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"correio/services/internal/control"
+	"correio/services/internal/problem"
 )
 
 // Header must be on every request that is not GET or HEAD, with any value.
@@ -39,11 +40,11 @@ func New(hosts []string, next http.Handler) http.Handler {
 		switch {
 		case !allowed[hostOf(r.Host)]:
 			// RFC 9110 §15.5.20: not the server for this name.
-			control.WriteError(w, http.StatusMisdirectedRequest, "this lab does not go by the name "+printable(r.Host))
+			control.WriteProblem(w, http.StatusMisdirectedRequest, problem.New(problem.OtherName, printable(r.Host)))
 		case changes(r) && r.Header.Get(Header) == "":
-			control.WriteError(w, http.StatusForbidden, "requests that change something need the header "+Header+": 1")
+			control.WriteProblem(w, http.StatusForbidden, problem.New(problem.HeaderMissing, Header))
 		case strings.HasPrefix(r.URL.Path, "/api/") && foreign(r):
-			control.WriteError(w, http.StatusForbidden, "another site's page may not use the lab")
+			control.WriteProblem(w, http.StatusForbidden, problem.New(problem.OtherSite))
 		default:
 			next.ServeHTTP(w, r)
 		}

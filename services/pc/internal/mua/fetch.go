@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 
+	"correio/services/internal/network"
 	"correio/services/pc/internal/pop3c"
 	"correio/services/pc/internal/transcript"
 )
@@ -27,6 +28,13 @@ const (
 	TLS      Security = "tls"      // on port 995
 )
 
+func (s Security) port() uint16 {
+	if s == TLS {
+		return PortPOP3S
+	}
+	return PortPOP3
+}
+
 // maxFetch bounds the octets of one Fetch; what does not fit stays on the
 // server.
 const maxFetch = 40 << 20
@@ -44,6 +52,8 @@ type Fetched struct {
 	OK       bool              `json:"ok"`
 	Step     string            `json:"step"`
 	Reply    string            `json:"reply"`
+	Server   string            `json:"server"`            // host and port
+	Trouble  network.Trouble   `json:"trouble,omitempty"` // what kept the connection from working
 	Messages []Message         `json:"messages"`
 	Left     int               `json:"left"` // messages asked for that did not fit into the answer
 	Lines    []transcript.Line `json:"lines"`
@@ -60,7 +70,7 @@ type Message struct {
 // are removed from the server only when all of them have come.
 func (a *Agent) Fetch(ctx context.Context, server Server, user User, o Order) Fetched {
 	lines := transcript.New()
-	got := Fetched{Messages: []Message{}}
+	got := Fetched{Messages: []Message{}, Server: server.at(o.Security.port())}
 	if err := a.fetch(ctx, server, user, o, &got, lines); err != nil {
 		got.fail(err)
 	}
@@ -76,7 +86,7 @@ func (f *Fetched) fail(err error) {
 	}
 	f.Step, f.Reply = string(e.Step), e.Reply
 	if e.Err != nil {
-		f.Reply = e.Err.Error()
+		f.Reply, f.Trouble = e.Err.Error(), network.TroubleOf(e.Err)
 	}
 }
 
@@ -135,11 +145,10 @@ func leave(ctx context.Context, c *pop3c.Client, err error) error {
 func (a *Agent) mailbox(ctx context.Context, server Server, how Security, mechanism string, lines *transcript.Transcript) (*pop3c.Client, error) {
 	cfg := &tls.Config{RootCAs: a.Roots, MinVersion: tls.VersionTLS12}
 	opt := pop3c.Options{Host: server.Name, Events: a.Events, Trace: lines.Add, Mechanism: mechanism, InClear: how == InClear}
-	port := uint16(PortPOP3)
 	if how == TLS {
-		port, opt.TLS = PortPOP3S, cfg
+		opt.TLS = cfg
 	}
-	conn, err := a.connect(ctx, netip.AddrPortFrom(server.Addr, port))
+	conn, err := a.connect(ctx, netip.AddrPortFrom(server.Addr, how.port()))
 	if err != nil {
 		return nil, &pop3c.Error{Step: pop3c.StepConnect, Err: err}
 	}

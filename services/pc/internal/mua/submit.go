@@ -12,11 +12,13 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"correio/services/internal/event"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/network"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 	"correio/services/internal/smtputf8"
@@ -31,6 +33,8 @@ type Server struct {
 	Name string
 	Addr netip.Addr
 }
+
+func (s Server) at(port uint16) string { return net.JoinHostPort(s.Name, strconv.Itoa(int(port))) }
 
 // User is who logs in, and by which mechanism; "" is the strongest.
 type User struct{ Name, Password, Mechanism string }
@@ -61,7 +65,9 @@ type Sent struct {
 	QueueID   string            `json:"queue_id"` // as the server names it, "" when it took nothing
 	Code      int               `json:"code"`
 	Step      string            `json:"step"`
-	Reply     string            `json:"reply"` // the server's, or why there was none
+	Reply     string            `json:"reply"`             // the server's, or why there was none
+	Server    string            `json:"server"`            // host and port
+	Trouble   network.Trouble   `json:"trouble,omitempty"` // what kept the connection from working
 	Refused   []Refusal         `json:"refused,omitempty"`
 	Lines     []transcript.Line `json:"lines"`
 }
@@ -76,7 +82,7 @@ type Refusal struct {
 // not an error.
 func (a *Agent) Submit(ctx context.Context, server Server, user User, m Mail) Sent {
 	lines := transcript.New()
-	var sent Sent
+	sent := Sent{Server: server.at(PortSubmission)}
 	err := a.submit(ctx, server, user, m, &sent, lines)
 	if err != nil {
 		sent.fail(err)
@@ -183,7 +189,7 @@ func (s *Sent) fail(err error) {
 	}
 	s.Code, s.Step = int(e.Step), e.Step.String()
 	if e.Err != nil {
-		s.Reply = e.Err.Error()
+		s.Reply, s.Trouble = e.Err.Error(), network.TroubleOf(e.Err)
 	} else {
 		s.Reply = lineOf(e.Reply)
 	}

@@ -10,7 +10,6 @@ package tunnels
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,7 +22,9 @@ import (
 	"correio/services/internal/dnsclient"
 	"correio/services/internal/event"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/network"
 	"correio/services/internal/node"
+	"correio/services/internal/problem"
 	"correio/services/internal/tunnel"
 )
 
@@ -85,25 +86,29 @@ func (t *Tunnels) begin(parent context.Context) (ctx context.Context, done func(
 // refusal is why there is no tunnel, with its HTTP status.
 type refusal struct {
 	status int
-	what   string
+	why    *problem.Problem
 }
 
-func (r *refusal) Error() string { return r.what }
+// Error implements error.
+func (r *refusal) Error() string { return r.why.Error() }
 
-func refuse(status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...)}
+// Unwrap returns the problem.
+func (r *refusal) Unwrap() error { return r.why }
+
+func refuse(status int, code problem.Code, args ...string) error {
+	return &refusal{status, problem.New(code, args...)}
 }
 
 // ServeHTTP implements http.Handler.
 func (t *Tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !tunnel.Requested(r) {
 		w.Header().Set("Upgrade", tunnel.Upgrade)
-		control.WriteError(w, http.StatusUpgradeRequired, tunnel.ErrNotUpgrade.Error())
+		control.WriteProblem(w, http.StatusUpgradeRequired, problem.New(problem.TunnelByUpgrade, r.URL.Path, tunnel.Upgrade))
 		return
 	}
 	ctx, done, ok := t.begin(r.Context())
 	if !ok {
-		control.WriteError(w, http.StatusServiceUnavailable, "too many tunnels are open")
+		control.WriteProblem(w, http.StatusServiceUnavailable, problem.New(problem.Busy, strconv.Itoa(MaxTunnels)))
 		return
 	}
 	defer done()
@@ -114,7 +119,7 @@ func (t *Tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if why := (*refusal)(nil); errors.As(err, &why) {
 			status = why.status
 		}
-		control.WriteError(w, status, err.Error())
+		control.WriteProblem(w, status, err)
 		return
 	}
 	defer far.Close()
@@ -150,7 +155,7 @@ func (t *Tunnels) dial(ctx context.Context, conn, to string) (net.Conn, error) {
 			return c, nil
 		}
 	}
-	return nil, fmt.Errorf("connect to %s: %w", to, err)
+	return nil, problem.Connecting(to, err)
 }
 
 // protocols are what is spoken on the ports of the lab, as events name it.
@@ -171,7 +176,7 @@ func split(to string) (host string, port uint16, err error) {
 	host, number, err := net.SplitHostPort(to)
 	n, portErr := strconv.ParseUint(number, 10, 16)
 	if err != nil || portErr != nil || n == 0 || host == "" {
-		return "", 0, refuse(http.StatusBadRequest, "to=%q: want HOST:PORT", to)
+		return "", 0, refuse(http.StatusBadRequest, problem.BadTarget, strconv.Quote(to))
 	}
 	return host, uint16(n), nil
 }
@@ -180,28 +185,42 @@ func split(to string) (host string, port uint16, err error) {
 func (t *Tunnels) addresses(ctx context.Context, conn, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if !t.reachable(addr) {
-			return nil, refuse(http.StatusForbidden, "%s is neither on the Internet nor on the LAN of %s", addr, t.env.Host.Name)
+			return nil, refuse(http.StatusForbidden, problem.NoCable, addr.String(), t.env.Host.Name)
 		}
 		return []netip.Addr{addr}, nil
 	}
 	if !mailaddr.IsDomain(trimDot(host)) {
-		return nil, refuse(http.StatusBadRequest, "%q is not a host name", host)
+		return nil, refuse(http.StatusBadRequest, problem.NotAHostName, strconv.Quote(host))
 	}
 	resolver := dnsclient.New(dnsclient.Config{
 		Dial: t.env.Dial, Server: netip.AddrPortFrom(t.env.Org.Resolver, 53), Events: t.env.Events, Conn: conn,
 	})
 	found := resolver.LookupAddrs(ctx, host)
 	switch found.Status {
-	case dnsclient.NXDomain, dnsclient.NoData:
-		return nil, refuse(http.StatusNotFound, "%s: %s", host, found.Status)
+	case dnsclient.NXDomain:
+		return nil, refuse(http.StatusNotFound, problem.NoSuchHost, host)
+	case dnsclient.NoData:
+		return nil, refuse(http.StatusNotFound, problem.NoHostAddress, host)
 	case dnsclient.Failed:
-		return nil, fmt.Errorf("%s: %w", host, found.Err)
+		return nil, t.unresolved(host, found.Err)
 	}
 	addrs := slices.DeleteFunc(found.List, func(a netip.Addr) bool { return !t.reachable(a) })
 	if len(addrs) == 0 {
-		return nil, refuse(http.StatusForbidden, "%s: no address on the Internet or on the LAN of %s", host, t.env.Host.Name)
+		return nil, refuse(http.StatusForbidden, problem.NoCable, host, t.env.Host.Name)
 	}
 	return addrs, nil
+}
+
+// unresolved is why the resolver has not told where a host is.
+func (t *Tunnels) unresolved(host string, err error) error {
+	if network.TroubleOf(err) != "" {
+		return problem.New(problem.ResolverSilent, host, t.env.Org.Resolver.String())
+	}
+	var said *dnsclient.ServerError
+	if errors.As(err, &said) {
+		err = said
+	}
+	return problem.New(problem.ResolverFailed, host, err.Error())
 }
 
 func trimDot(host string) string {
