@@ -40,13 +40,15 @@ func childMain() bool {
 		panic(err)
 	}
 	h, _ := org.Host("mx1.boreal.test")
+	events := event.NewLog(h.Name, 0)
 	n, err := New(&node.Env{
-		Org: org, Host: h, State: dir, Speed: 100, Net: loopback{}, Events: event.NewLog(h.Name, 0),
+		Org: org, Host: h, State: dir, Speed: 100, Net: loopback{}, Events: events,
 		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		panic(err)
 	}
+	go tellState(n, events) // it ends with the process
 	panic(n.Run(context.Background()))
 }
 
