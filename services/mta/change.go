@@ -170,7 +170,7 @@ func (n *Node) tellChanged(verb string, batch []spool.Changed) {
 		if c.Removed {
 			n.env.Events.Append(event.Record{Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: event.Removed})
 		}
-		n.env.Log.Info(changedWords[verb], "msg_id", c.ID, "to", to)
+		n.env.Log.Info("changed by hand", "state", changedWords[verb], "msg_id", c.ID, "to", to)
 	}
 }
 

@@ -87,7 +87,7 @@ func (n *Node) destinationChanged(d queue.Destination) {
 		meta = event.M(event.Domain, d.Domain, event.Reply, d.Why.String(), event.RetryIn, retryIn(d.Probe))
 	}
 	n.env.Events.Append(event.Record{Kind: event.KindQueue, Text: word, Meta: meta})
-	n.env.Log.Info("destination "+word, "to", d.Domain, "reply", d.Why.String())
+	n.env.Log.Info("destination changed", "state", word, "to", d.Domain, "reply", d.Why.String())
 }
 
 // resume goes on with what a previous run left. A first attempt that it died

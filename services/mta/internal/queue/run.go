@@ -43,7 +43,7 @@ func (r *run) duty(it *item) moment {
 // admit takes jobs over.
 func (r *run) admit(items []*item) {
 	now := r.now()
-	touched := map[*destination]bool{}
+	var touched []*destination // in order: they take turns in it
 	for _, it := range r.unknown(items) {
 		if it.carry != nil && r.carried >= maxCarried {
 			it.carry = nil
@@ -51,14 +51,16 @@ func (r *run) admit(items []*item) {
 			r.carried++
 		}
 		d := r.dest(it.domain)
-		touched[d] = true
+		if len(touched) == 0 || touched[len(touched)-1] != d {
+			touched = append(touched, d)
+		}
 		if it.due > now {
 			heap.Push(&d.later, it)
 		} else {
 			r.makeReady(d, it, now)
 		}
 	}
-	for d := range touched {
+	for _, d := range touched {
 		r.look(d, now)
 	}
 }
