@@ -1,11 +1,9 @@
 package control
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,9 +15,6 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/problem"
 )
-
-// maxEvent bounds one server-sent event, in octets.
-const maxEvent = 1 << 20
 
 // DialFunc opens the connection to a control port.
 type DialFunc func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
@@ -169,59 +164,4 @@ func (c *Client) Follow(ctx context.Context, lastID string, each func(id string,
 		return DecodeAnswer(resp, nil)
 	}
 	return ReadEvents(resp.Body, each, missed)
-}
-
-// ReadEvents parses a stream of server-sent events of records. It returns nil
-// at the end of the stream.
-func ReadEvents(r io.Reader, each func(id string, r event.Record), missed func(n uint64)) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 4096), maxEvent)
-	var id, kind, data string
-	for lines.Scan() {
-		line := lines.Text()
-		if line == "" {
-			if err := dispatch(id, kind, data, each, missed); err != nil {
-				return err
-			}
-			kind, data = "", ""
-			continue
-		}
-		field, value, _ := strings.Cut(line, ":")
-		value = strings.TrimPrefix(value, " ")
-		switch field {
-		case "id":
-			id = value
-		case "event":
-			kind = value
-		case "data":
-			data += value
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read events: %w", err)
-	}
-	return nil
-}
-
-func dispatch(id, kind, data string, each func(string, event.Record), missed func(uint64)) error {
-	if data == "" {
-		return nil
-	}
-	if kind == "missed" {
-		var gap struct{ Missed uint64 }
-		if err := json.Unmarshal([]byte(data), &gap); err != nil {
-			return fmt.Errorf("decode gap: %w", err)
-		}
-		missed(gap.Missed)
-		return nil
-	}
-	var r event.Record
-	if err := json.Unmarshal([]byte(data), &r); err != nil {
-		return fmt.Errorf("decode event: %w", err)
-	}
-	if r.Kind == "" {
-		return errors.New("decode event: a record without a kind")
-	}
-	each(id, r)
-	return nil
 }

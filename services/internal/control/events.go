@@ -2,19 +2,24 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"correio/services/internal/clock"
 	"correio/services/internal/event"
 )
 
 const (
 	eventBatch = 64 // with its lines, what each watcher takes memory for
-	heartbeat  = 15 * time.Second
+	// eventRest is how long a watcher that has all there is is left alone after
+	// each write: what happens meanwhile comes in one. A node at work would
+	// otherwise wake its watcher for every line. The first record after a
+	// silence does not wait, none waits longer.
+	eventRest = 4 * time.Millisecond
+	heartbeat = 15 * time.Second
 	// writeWait is how long a watcher may take to accept one batch.
 	writeWait = 10 * time.Second
 )
@@ -28,17 +33,16 @@ func StreamEvents(w http.ResponseWriter, r *http.Request, log *event.Log) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	stream := eventStream{w: w, rc: http.NewResponseController(w), boot: log.Boot()}
-	seq := resumeAt(r.Header.Get("Last-Event-ID"), log.Boot())
 	if err := stream.comment("boot " + log.Boot()); err != nil {
 		return
 	}
+	batch := event.Batch{Last: resumeAt(r.Header.Get("Last-Event-ID"), log.Boot())}
 	for {
-		batch := log.After(seq, eventBatch)
+		seq := batch.Last
+		batch = log.AfterIn(batch.Records, seq, eventBatch)
 		if len(batch.Records) == 0 {
-			if !follow {
-				return
-			}
-			if !await(r, log, &stream, seq) {
+			batch.Last = seq
+			if !follow || !await(r, log, &stream, seq) {
 				return
 			}
 			continue
@@ -46,7 +50,9 @@ func StreamEvents(w http.ResponseWriter, r *http.Request, log *event.Log) {
 		if err := stream.batch(batch); err != nil {
 			return
 		}
-		seq = batch.Last
+		if follow && len(batch.Records) < eventBatch && clock.Speed(1).Sleep(r.Context(), eventRest) != nil {
+			return
+		}
 	}
 }
 
@@ -91,15 +97,18 @@ type eventStream struct {
 func (s *eventStream) batch(b event.Batch) error {
 	out := s.out[:0]
 	if b.Missed > 0 {
-		out = fmt.Appendf(out, "event: missed\ndata: {\"missed\":%d}\n\n", b.Missed)
+		out = append(out, "event: missed\ndata: {\"missed\":"...)
+		out = append(strconv.AppendUint(out, b.Missed, 10), "}\n\n"...)
 	}
 	first := b.Last - uint64(len(b.Records)) + 1
 	for i := range b.Records {
-		data, err := json.Marshal(&b.Records[i])
-		if err != nil {
+		out = append(append(append(out, "id: "...), s.boot...), ':')
+		out = append(strconv.AppendUint(out, first+uint64(i), 10), "\ndata: "...)
+		var err error
+		if out, err = b.Records[i].AppendJSON(out); err != nil {
 			return fmt.Errorf("encode event: %w", err)
 		}
-		out = fmt.Appendf(out, "id: %s:%d\ndata: %s\n\n", s.boot, first+uint64(i), data)
+		out = append(out, "\n\n"...)
 	}
 	s.out = out
 	return s.write(out)
