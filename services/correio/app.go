@@ -57,6 +57,7 @@ func (a *app) root() *cobra.Command {
 	for _, verb := range a.verbs() {
 		root.AddCommand(verb)
 	}
+	a.completions(root)
 	usage.Install(root, a.lang, envPrefix, a.getenv)
 	settings := root.PersistentPreRunE
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {

@@ -14,25 +14,30 @@ import (
 	"correio/services/correio/internal/digger"
 	"correio/services/correio/internal/usage"
 	"correio/services/internal/dnsclient"
+	"correio/services/internal/problem"
 )
 
 func (a *app) digCommand() *cobra.Command {
 	var q digger.Question
 	var via string
 	cmd := &cobra.Command{
-		Use:     "dig [@SERVER] NAME [TYPE]",
+		Use:     "dig [@SERVER] {NAME | -x ADDRESS} [TYPE]",
 		Short:   digShort.In(a.lang),
 		Long:    digLong.In(a.lang),
 		Example: digExample,
-		Args:    usage.Args(1, 6),
+		Args:    usage.Args(0, 6),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := q.Parse(args); err != nil {
 				return usage.Errorf(cmd, digBadQuestion, err)
+			}
+			if err := viaName(cmd, via); err != nil {
+				return err
 			}
 			return a.dig(cmd, q, via)
 		},
 	}
 	cmd.Flags().BoolVar(&q.Trace, "trace", false, digTraceFlag.In(a.lang))
+	cmd.Flags().StringVarP(&q.Reverse, "reverse", "x", "", digReverseFlag.In(a.lang))
 	cmd.Flags().BoolVar(&q.Short, "short", false, digShortFlag.In(a.lang))
 	cmd.Flags().StringVar(&via, "via", "", digViaFlag.In(a.lang))
 	return cmd
@@ -51,7 +56,7 @@ func (a *app) dig(cmd *cobra.Command, q digger.Question, via string) error {
 	m := dnsclient.Query(q.Name, q.Type)
 	answer, err := asker.client.Exchange(ctx, m)
 	if err != nil {
-		return textError(digSilent, asker.server, err)
+		return textError(digSilent, asker.server, asker.away(ctx, err))
 	}
 	return a.showAnswer(q, digger.Answer{Server: asker.server, Msg: answer, Took: time.Since(start)})
 }
@@ -82,7 +87,7 @@ func (a *app) digTrace(ctx context.Context, asker *asker, q digger.Question) err
 		return failed
 	}
 	if err != nil {
-		return textError(digFailed, q.Name, err)
+		return textError(digFailed, q.Name, asker.away(ctx, err))
 	}
 	return nil
 }
@@ -91,6 +96,7 @@ func (a *app) digTrace(ctx context.Context, asker *asker, q digger.Question) err
 type asker struct {
 	client *dnsclient.Client
 	server string
+	away   func(ctx context.Context, err error) error // says it of the node
 }
 
 // askerVia is an asker from a workstation (the fitting one when via is ""), or
@@ -105,7 +111,10 @@ func (a *app) askerVia(cmd *cobra.Command, server, via string) (*asker, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, network, to.String())
 		}
-		return &asker{dnsclient.New(dnsclient.Config{Dial: dial, Server: netip.AddrPortFrom(addr, 53)}), server}, nil
+		to := netip.AddrPortFrom(addr, 53)
+		return &asker{dnsclient.New(dnsclient.Config{Dial: dial, Server: to}), server, func(_ context.Context, err error) error {
+			return problem.Connecting(to.String(), err)
+		}}, nil
 	}
 	lab, err := a.running(cmd)
 	if err != nil {
@@ -135,8 +144,9 @@ func (a *app) asker(ctx context.Context, lab *client.Lab, nodes []client.Node, s
 		return nil, textError(noResolver)
 	}
 	resolver := dnsclient.New(dnsclient.Config{Dial: dial, Server: netip.AddrPortFrom(first, 53), TCPOnly: true})
+	away := func(ctx context.Context, err error) error { return a.away(ctx, lab, err) }
 	if server == "" {
-		return &asker{resolver, first.String()}, nil
+		return &asker{resolver, first.String(), away}, nil
 	}
 	addr, err := netip.ParseAddr(server)
 	if err != nil {
@@ -145,11 +155,14 @@ func (a *app) asker(ctx context.Context, lab *client.Lab, nodes []client.Node, s
 	if err != nil {
 		found := resolver.LookupAddrs(ctx, server)
 		if len(found.List) == 0 {
+			if found.Err != nil {
+				return nil, textError(digSilent, first, away(ctx, found.Err))
+			}
 			return nil, textError(digNoServer, server)
 		}
 		addr = found.List[0]
 	}
-	return &asker{resolver.ForServer(netip.AddrPortFrom(addr, 53)), fmt.Sprintf("%s (%s)", server, addr)}, nil
+	return &asker{resolver.ForServer(netip.AddrPortFrom(addr, 53)), fmt.Sprintf("%s (%s)", server, addr), away}, nil
 }
 
 func addressOf(nodes []client.Node, is func(client.Node) bool) (netip.Addr, error) {

@@ -70,6 +70,9 @@ func (a *app) down(cmd *cobra.Command, volumes, yes, kill bool) error {
 // of `correio run` is one process, of which no part can be killed.
 func (a *app) killNodes(cmd *cobra.Command, names []string) error {
 	ctx := cmd.Context()
+	if err := hostNames(cmd, names...); err != nil {
+		return err
+	}
 	api, err := a.running(cmd)
 	if err != nil {
 		return err

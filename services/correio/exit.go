@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/usage"
@@ -53,6 +54,7 @@ func (a *app) report(ctx context.Context, err error) int {
 func (a *app) words(err error) string {
 	var speaks interface{ In(text.Lang) string }
 	var answer *control.StatusError
+	var path *fs.PathError
 	switch {
 	case errors.As(err, &speaks):
 		return speaks.In(a.lang)
@@ -60,6 +62,8 @@ func (a *app) words(err error) string {
 		return labNotRunning.Sprintf(a.lang, a.lab)
 	case errors.As(err, &answer):
 		return nodeAnswered.Sprintf(a.lang, answer.What)
+	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
+		return noSuchFile.Sprintf(a.lang, path.Path)
 	case errors.Is(err, context.Canceled):
 		return wasStopped.In(a.lang)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -71,7 +71,7 @@ func (a *app) fetch(cmd *cobra.Command, f client.Fetch, out string, verbose bool
 	}
 	got, err := lab.Fetch(cmd.Context(), workstation, f)
 	if err != nil {
-		return err
+		return a.away(cmd.Context(), lab, err)
 	}
 	if verbose {
 		a.dialogue(got.Lines)
@@ -80,7 +80,7 @@ func (a *app) fetch(cmd *cobra.Command, f client.Fetch, out string, verbose bool
 		return err
 	}
 	if !got.OK {
-		a.say(fetchFailed, got.Step, got.Reply)
+		a.say(fetchFailed, got.Step, a.unspoken(cmd.Context(), lab, got.Trouble, got.Server, got.Reply))
 		return errReported
 	}
 	a.say(fetched, len(got.Messages), f.User)

@@ -95,7 +95,7 @@ func (a *app) listQueues(cmd *cobra.Command, which string, part client.QueuePart
 		q, err := lab.Queue(cmd.Context(), name, part)
 		one := nodeQueue{Node: name, Queue: q}
 		if err != nil {
-			one.Error = client.Why(err)
+			one.Error = client.Why(err, a.lang)
 			failed++
 			last = err
 		}
@@ -247,7 +247,7 @@ func (a *app) findQueued(ctx context.Context, lab *client.Lab, which, id string,
 			return name, nil
 		case errors.Is(err, client.ErrNotQueued):
 		case client.Away(err):
-			a.say(queueSilent, name, client.Why(err))
+			a.say(queueSilent, name, client.Why(err, a.lang))
 			silent = err
 		default:
 			return name, err

@@ -39,6 +39,9 @@ func (a *app) sendCommand() *cobra.Command {
 			if m.From == "" || len(m.To) == 0 {
 				return usage.Errorf(cmd, sendWantsBoth)
 			}
+			if err := mailAddresses(cmd, append([]string{m.From}, m.To...)...); err != nil {
+				return err
+			}
 			if err := checkReports(cmd, m); err != nil {
 				return err
 			}
@@ -98,7 +101,7 @@ func (a *app) send(cmd *cobra.Command, m client.Message, verbose bool) error {
 	}
 	sent, err := lab.Send(cmd.Context(), workstation, m)
 	if err != nil {
-		return err
+		return a.away(cmd.Context(), lab, err)
 	}
 	if verbose {
 		a.dialogue(sent.Lines)
@@ -114,7 +117,7 @@ func (a *app) send(cmd *cobra.Command, m client.Message, verbose bool) error {
 		a.say(sendNext, cmp.Or(sent.MessageID, sent.QueueID))
 		return nil
 	}
-	a.say(sendFailed, sent.Code, sent.Step, sent.Reply)
+	a.say(sendFailed, sent.Code, sent.Step, a.unspoken(cmd.Context(), lab, sent.Trouble, sent.Server, sent.Reply))
 	return errReported
 }
 

@@ -25,6 +25,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: statusExample,
 		Args:    usage.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if timeout <= 0 {
+				return usage.Errorf(cmd, timeoutNotPositive, timeout)
+			}
 			lab, err := a.running(cmd)
 			if err != nil {
 				return err
@@ -50,12 +53,12 @@ func (a *app) statusCommand() *cobra.Command {
 func (a *app) awaitReady(ctx context.Context, lab *client.Lab, timeout time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := lab.WaitReady(waiting, 200*time.Millisecond, func(why error) { a.say(waitingFor, client.Why(why)) })
+	err := lab.WaitReady(waiting, 200*time.Millisecond, func(why error) { a.say(waitingFor, client.Why(why, a.lang)) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		if errors.Is(err, client.ErrNotRunning) {
 			return err
 		}
-		return errors.Join(textError(notReadyInTime, timeout, client.Why(err)), errTimedOut)
+		return errors.Join(textError(notReadyInTime, timeout, client.Why(err, a.lang)), errTimedOut)
 	}
 	return err
 }
@@ -71,8 +74,8 @@ func (a *app) showNodes(nodes []client.Node) error {
 		state := stateWord(n.State, a.lang)
 		if n.Ready() {
 			ready++
-		} else if n.Reason != "" {
-			state += ": " + n.Reason
+		} else if why := n.Because(a.lang); why != "" && n.State != "stopped" { // that says it
+			state += ": " + why
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", n.Name, n.Role, orDash(n.Internet), orDash(n.LAN), state)
 	}

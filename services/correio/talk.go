@@ -15,6 +15,7 @@ import (
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/console"
 	"correio/services/correio/internal/usage"
+	"correio/services/internal/problem"
 )
 
 func (a *app) talkCommand() *cobra.Command {
@@ -31,6 +32,11 @@ func (a *app) talkCommand() *cobra.Command {
 				return err
 			}
 			host, port := args[0], args[1]
+			for _, fault := range []error{hostName(cmd, host), portNumber(cmd, port), viaName(cmd, via)} {
+				if fault != nil {
+					return fault
+				}
+			}
 			c, from, err := a.connect(cmd, via, host, port)
 			if err != nil {
 				return err
@@ -60,8 +66,10 @@ func (a *app) connect(cmd *cobra.Command, via, host, port string) (c net.Conn, f
 	to := net.JoinHostPort(host, port)
 	if via == here {
 		d := net.Dialer{Timeout: 10 * time.Second}
-		c, err := d.DialContext(cmd.Context(), "tcp", to)
-		return c, via, err
+		if c, err = d.DialContext(cmd.Context(), "tcp", to); err != nil {
+			return nil, "", problem.Connecting(to, err)
+		}
+		return c, via, nil
 	}
 	lab, err := a.running(cmd)
 	if err != nil {
@@ -72,8 +80,10 @@ func (a *app) connect(cmd *cobra.Command, via, host, port string) (c net.Conn, f
 			return nil, "", err
 		}
 	}
-	c, err = lab.Dial(cmd.Context(), via, to)
-	return c, via, err
+	if c, err = lab.Dial(cmd.Context(), via, to); err != nil {
+		return nil, "", a.away(cmd.Context(), lab, err)
+	}
+	return c, via, nil
 }
 
 // nearest returns the workstation on a host's own LAN, for which it may be the

@@ -26,10 +26,16 @@ var (
 		"divide os tempos de espera do laboratório por este fator (também LAB_SPEED; padrão 1)")
 	verboseDialogueFlag = text.New("show the dialogue with the server", "mostra o diálogo com o servidor")
 
-	badLab        = text.New("%q is not the address of a lab; wanted: http://HOST:PORT", "%q não é o endereço de um laboratório; esperado: http://HOST:PORTA")
-	badPort       = text.New("%s is %q, which is not a port", "%s é %q, que não é uma porta")
-	badSpeed      = text.New("speed %q is not a number from 1 to %d", "a velocidade %q não é um número de 1 a %d")
-	labNotRunning = text.New(
+	badLab             = text.New("%q is not the address of a lab; wanted: http://HOST:PORT", "%q não é o endereço de um laboratório; esperado: http://HOST:PORTA")
+	timeoutNotPositive = text.New("--timeout takes a duration above 0, such as 30s, not %s", "--timeout aceita uma duração maior que 0, como 30s, não %s")
+	notAHostName       = text.New("%q is not a host name or an address", "%q não é um nome de host nem um endereço")
+	nodeIsStopped      = text.New("%s is stopped. To start it: correio up %s", "%s está parado. Para iniciá-lo: correio up %s")
+	nodeIsAway         = text.New("%s does not answer; it may be stopped. To start it: correio up %s", "%s não responde; pode estar parado. Para iniciá-lo: correio up %s")
+	nodeIsNotReady     = text.New("%s is not ready yet: %s", "%s ainda não está pronto: %s")
+	noSuchFile         = text.New("there is no file %s", "não existe o arquivo %s")
+	badPort            = text.New("%s is %q, which is not a port", "%s é %q, que não é uma porta")
+	badSpeed           = text.New("speed %q is not a number from 1 to %d", "a velocidade %q não é um número de 1 a %d")
+	labNotRunning      = text.New(
 		"no lab answers at %s: start one with ./scripts/up or `correio run`, or name another with --lab",
 		"nenhum laboratório responde em %s: inicie um com ./scripts/up ou `correio run`, ou indique outro com --lab")
 	timedOut     = text.New("timed out: %v", "tempo esgotado: %v")
@@ -251,8 +257,9 @@ var (
 			"--trace (or +trace) walks from the root to the answer; --short (or +short) prints the data alone.",
 		"Pergunta ao resolvedor do laboratório, ou a SERVIDOR, de uma estação de lá, por TCP. TIPO é A se omitido.\n"+
 			"--trace (ou +trace) anda da raiz até a resposta; --short (ou +short) mostra só os dados.")
-	digTraceFlag = text.New("walk from the root", "anda a partir da raiz")
-	digViaFlag   = text.New("workstation to ask from; here: from this machine (name @SERVER by its address)",
+	digReverseFlag = text.New("ask who has this `ADDRESS`: the PTR of its name below in-addr.arpa or ip6.arpa", "pergunta de quem é este `ENDEREÇO`: o PTR de seu nome sob in-addr.arpa ou ip6.arpa")
+	digTraceFlag   = text.New("walk from the root", "anda a partir da raiz")
+	digViaFlag     = text.New("workstation to ask from; here: from this machine (name @SERVER by its address)",
 		"estação de onde perguntar; here: desta máquina (dê o endereço de @SERVIDOR)")
 	digHereWantsServer = text.New("--via here asks a server that is named by its address, such as @198.18.0.8",
 		"--via here pergunta a um servidor dado por endereço, como @198.18.0.8")
@@ -269,20 +276,22 @@ var (
 			"spoken. --wait waits for delivered, bounced or any; exit status 4 when the time is up, 1 when it ended otherwise.",
 		"Reúne o que os nós viram de uma mensagem: submissão, DNS, SMTP, LMTP, caixa, POP3, com as linhas ditas.\n"+
 			"--wait espera por delivered, bounced ou any; código de saída 4 se o tempo acabou, 1 se terminou de outro modo.")
-	traceLastFlag  = text.New("the newest message", "a mensagem mais nova")
-	traceBriefFlag = text.New("without the lines spoken", "sem as linhas ditas")
-	traceWaitFlag  = text.New("wait for: delivered, bounced or any", "espera por: delivered, bounced ou any")
-	traceWantsOne  = text.New("name a message by its Message-ID, or say --last", "indique uma mensagem pelo Message-ID, ou use --last")
-	traceBadWait   = text.New("--wait takes delivered, bounced or any, not %q", "--wait aceita delivered, bounced ou any, não %q")
-	traceTimedOut  = text.New("not %s within %s", "não chegou a %s em %s")
-	traceUnmet     = text.New("the message was %s, not %s", "a mensagem ficou %s, não %s")
-	traceNothing   = text.New("no message has been seen yet", "nenhuma mensagem foi vista ainda")
-	traceUnseen    = text.New("no node has seen a message %s", "nenhum nó viu uma mensagem %s")
+	traceLastFlag   = text.New("the newest message", "a mensagem mais nova")
+	traceBriefFlag  = text.New("without the lines spoken", "sem as linhas ditas")
+	traceWaitFlag   = text.New("wait for: delivered, bounced or any", "espera por: delivered, bounced ou any")
+	traceWantsOne   = text.New("name a message by its Message-ID, or say --last", "indique uma mensagem pelo Message-ID, ou use --last")
+	traceBadWait    = text.New("--wait takes delivered, bounced or any, not %q", "--wait aceita delivered, bounced ou any, não %q")
+	traceTimedOut   = text.New("not %s within %s", "não foi %s em %s")
+	traceNotOver    = text.New("not over within %s", "não terminou em %s")
+	traceUnmet      = text.New("the message was %s, not %s", "a mensagem foi %s, não %s")
+	traceBadTimeout = text.New("--timeout takes up to %s, not %s", "--timeout aceita até %s, não %s")
+	traceNothing    = text.New("no message has been seen yet", "nenhuma mensagem foi vista ainda")
+	traceUnseen     = text.New("no node has seen a message %s", "nenhum nó viu uma mensagem %s")
 )
 
 const (
 	talkExample  = "  correio talk mx1.boreal.test 25\n  printf 'ehlo me\\nquit\\n' | correio talk mx1.boreal.test 25\n  correio talk mda.boreal.test 995 --tls"
-	digExample   = "  correio dig boreal.test MX\n  correio dig --trace boreal.test MX\n  correio dig @ns.boreal.test mx1.boreal.test +short"
+	digExample   = "  correio dig boreal.test MX\n  correio dig --trace boreal.test MX\n  correio dig @ns.boreal.test mx1.boreal.test +short\n  correio dig -x 198.18.2.25"
 	traceExample = "  correio trace --last\n  correio trace 1f0c@aurora.test --wait delivered --timeout 30s --json"
 )
 

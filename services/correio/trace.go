@@ -33,6 +33,9 @@ func (a *app) traceCommand() *cobra.Command {
 			if wait != "" && wait != "delivered" && wait != "bounced" && wait != "any" {
 				return usage.Errorf(cmd, traceBadWait, wait)
 			}
+			if timeout <= 0 || timeout > client.MaxWait {
+				return usage.Errorf(cmd, traceBadTimeout, client.MaxWait, timeout)
+			}
 			return a.trace(cmd, id, wait, timeout, brief)
 		},
 	}
@@ -65,15 +68,23 @@ func (a *app) trace(cmd *cobra.Command, id, wait string, timeout time.Duration, 
 	}
 	switch {
 	case errors.Is(err, client.ErrTimeout):
-		return errors.Join(textError(traceTimedOut, wait, timeout), errTimedOut)
+		return errors.Join(a.notInTime(wait, timeout), errTimedOut)
 	case errors.Is(err, client.ErrUnmet):
-		return textError(traceUnmet, j.State, wait)
+		return textError(traceUnmet, j.State.In(a.lang), journey.State(wait).In(a.lang))
 	case errors.Is(err, client.ErrUnseen) && id == "last":
 		return textError(traceNothing)
 	case errors.Is(err, client.ErrUnseen):
 		return textError(traceUnseen, id)
 	}
 	return err
+}
+
+// notInTime says that what was waited for did not come.
+func (a *app) notInTime(wait string, timeout time.Duration) error {
+	if wait == "any" {
+		return textError(traceNotOver, timeout)
+	}
+	return textError(traceTimedOut, journey.State(wait).In(a.lang), timeout)
 }
 
 func (a *app) showJourney(cmd *cobra.Command, j *journey.Journey, brief bool) error {

@@ -28,7 +28,10 @@ func (a *app) upCommand() *cobra.Command {
 		Example: upExample,
 		Args:    usage.Args(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
+			switch {
+			case timeout <= 0:
+				return usage.Errorf(cmd, timeoutNotPositive, timeout)
+			case len(args) > 0:
 				return a.eachNode(cmd, args, (*client.Lab).StartNode, "start")
 			}
 			return a.up(cmd, timeout)
@@ -109,7 +112,7 @@ func (a *app) firstMail(cmd *cobra.Command, api *client.Lab) error {
 		return fmt.Errorf("%s: %w", upFirstMail.In(a.lang), err)
 	}
 	if !sent.OK {
-		a.say(sendFailed, sent.Code, sent.Step, sent.Reply)
+		a.say(sendFailed, sent.Code, sent.Step, a.unspoken(ctx, api, sent.Trouble, sent.Server, sent.Reply))
 		return errReported
 	}
 	j, err := api.Journey(ctx, sent.MessageID, "delivered", 30*time.Second)
@@ -120,7 +123,7 @@ func (a *app) firstMail(cmd *cobra.Command, api *client.Lab) error {
 	}
 	switch {
 	case errors.Is(err, client.ErrTimeout):
-		return errors.Join(textError(traceTimedOut, "delivered", 30*time.Second), errTimedOut)
+		return errors.Join(a.notInTime("delivered", 30*time.Second), errTimedOut)
 	case err != nil:
 		return err
 	}
@@ -131,6 +134,9 @@ func (a *app) firstMail(cmd *cobra.Command, api *client.Lab) error {
 // eachNode stops or starts nodes: through the observatory where it can, else
 // through Compose.
 func (a *app) eachNode(cmd *cobra.Command, names []string, act func(*client.Lab, context.Context, string) error, composeVerb string) error {
+	if err := hostNames(cmd, names...); err != nil {
+		return err
+	}
 	api, err := a.running(cmd)
 	if err != nil {
 		return err

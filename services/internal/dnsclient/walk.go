@@ -2,13 +2,13 @@ package dnsclient
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"correio/services/internal/text"
 )
 
 // maxSteps bounds a walk: questions asked, answered or not.
@@ -54,19 +54,28 @@ type server struct {
 // says why the walk ended without an answer.
 func (c *Client) Walk(ctx context.Context, name string, qtype uint16, show func(Step)) error {
 	if _, ok := dns.IsDomainName(dns.Fqdn(name)); !ok {
-		return fmt.Errorf("walk: %q is not a domain name", name)
+		return text.Errorf(walkNoName, name)
 	}
 	w := &walk{client: c, name: dns.Fqdn(name), qtype: qtype, show: show}
 	root, err := w.start(ctx)
 	if err != nil {
-		return fmt.Errorf("walk: find the root: %w", err)
+		return text.Errorf(walkNoWayToRoot, err)
 	}
 	w.root = root
 	if err := w.run(ctx); err != nil {
-		return fmt.Errorf("walk to %s: %w", w.name, err)
+		return text.Errorf(walkStopped, w.name, err)
 	}
 	return nil
 }
+
+var (
+	walkNoName      = text.New("%q is not a domain name", "%q não é um nome de domínio")
+	walkNoWayToRoot = text.New("where the root is, the resolver does not tell: %v", "onde fica a raiz, o resolvedor não diz: %v")
+	walkStopped     = text.New("on the way to %s: %v", "no caminho até %s: %v")
+	walkNoRoot      = text.New("the resolver does not know the root's servers", "o resolvedor não conhece os servidores da raiz")
+	walkTooLong     = text.New("no answer after %d steps", "nenhuma resposta depois de %d passos")
+	walkSilence     = text.New("no server of %s answers", "nenhum servidor de %s responde")
+)
 
 type walk struct {
 	client *Client
@@ -90,7 +99,7 @@ func (w *walk) start(ctx context.Context) ([]server, error) {
 	}
 	root := serversOf(".", step.Msg, step.Msg.Answer)
 	if len(root) == 0 {
-		return nil, errors.New("the resolver does not know the root's servers")
+		return nil, text.Errorf(walkNoRoot)
 	}
 	return root, nil
 }
@@ -125,7 +134,7 @@ func (w *walk) askAny(ctx context.Context, zone string, servers []server) (Step,
 			s.addr = found.List[0]
 		}
 		if w.steps++; w.steps > maxSteps {
-			return Step{}, fmt.Errorf("no answer after %d steps", maxSteps)
+			return Step{}, text.Errorf(walkTooLong, maxSteps)
 		}
 		step := Step{Zone: zone, Server: s.name, Addr: netip.AddrPortFrom(s.addr, 53)}
 		m := Query(w.name, w.qtype)
@@ -140,7 +149,7 @@ func (w *walk) askAny(ctx context.Context, zone string, servers []server) (Step,
 			return Step{}, ctx.Err()
 		}
 	}
-	return Step{}, fmt.Errorf("no server of %s answers", zone)
+	return Step{}, text.Errorf(walkSilence, zone)
 }
 
 func (w *walk) ask(ctx context.Context, c *Client, m *dns.Msg, step *Step) {

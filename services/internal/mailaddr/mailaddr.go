@@ -11,9 +11,10 @@
 package mailaddr
 
 import (
-	"errors"
 	"net/netip"
 	"strings"
+
+	"correio/services/internal/text"
 )
 
 // Limits of RFC 5321 §4.5.3.1, in octets.
@@ -33,9 +34,9 @@ type Address struct {
 
 // Errors of Parse.
 var (
-	ErrSyntax  = errors.New("not an address")
-	ErrTooLong = errors.New("address too long")
-	ErrIDN     = errors.New("domain is no valid internationalised name (RFC 5891)")
+	ErrSyntax  error = text.Errorf(text.New("not an address", "não é um endereço"))
+	ErrTooLong error = text.Errorf(text.New("address too long", "endereço longo demais"))
+	ErrIDN     error = text.Errorf(text.New("domain is no valid internationalised name (RFC 5891)", "o domínio não é um nome internacionalizado válido (RFC 5891)"))
 )
 
 // Null reports whether the address is the null reverse-path.

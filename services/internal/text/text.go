@@ -3,6 +3,7 @@
 package text
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -110,10 +111,20 @@ func (e *Error) Unwrap() error { return e.Cause }
 func (e *Error) In(lang Lang) string {
 	args := make([]any, len(e.Args))
 	for i, a := range e.Args {
-		if inner, ok := a.(interface{ In(Lang) string }); ok {
-			a = inner.In(lang)
+		if err, ok := a.(error); ok {
+			a = Say(err, lang)
 		}
 		args[i] = a
 	}
 	return e.Text.Sprintf(lang, args...)
+}
+
+// Say says an error in a language: what it wraps that speaks the language
+// speaks, where that is not English; all else is in English.
+func Say(err error, lang Lang) string {
+	var speaks interface{ In(Lang) string }
+	if lang != English && errors.As(err, &speaks) {
+		return speaks.In(lang)
+	}
+	return err.Error()
 }

@@ -44,6 +44,13 @@ func TestErrorSpeaksBothLanguagesAndItsCauses(t *testing.T) {
 	if got, want := err.In(text.Portuguese), "envio a mx1: máquina inexistente"; got != want {
 		t.Errorf("In(pt-BR) = %q, want %q", got, want)
 	}
+	wrapped := text.Errorf(text.New("send: %v", "envio: %v"), fmt.Errorf("dial: %w", cause))
+	if got, want := wrapped.In(text.Portuguese), "envio: máquina inexistente"; got != want {
+		t.Errorf("In(pt-BR) of a wrapped cause = %q, want %q", got, want)
+	}
+	if got, want := wrapped.Error(), "send: dial: no such host"; got != want {
+		t.Errorf("in English %q, want %q", got, want)
+	}
 	if !errors.Is(err, cause) {
 		t.Errorf("errors.Is(%v, cause) = false, want true", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -151,6 +152,20 @@ var (
 	// ErrUnseen tells that no node knows the message.
 	ErrUnseen = errors.New("no node has seen the message")
 )
+
+// MaxWait is the longest wait for a journey that the lab takes.
+const MaxWait = 10 * time.Minute
+
+// Messages lists the names of the newest messages, the newest first.
+func (l *Lab) Messages(ctx context.Context, limit int) ([]string, error) {
+	var answer struct{ Journeys []journey.Summary }
+	err := l.call(ctx, http.MethodGet, l.url(url.Values{"limit": {strconv.Itoa(limit)}}, "api", "v1", "journeys"), nil, &answer)
+	var names []string
+	for _, s := range answer.Journeys {
+		names = append(names, s.Message)
+	}
+	return names, err
+}
 
 // Journey returns the journey of a message: a Message-ID, with or without its
 // angle brackets, or "last". With wait (delivered, bounced or any) it is

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"net/http"
+
+	"correio/services/internal/network"
 )
 
 // Message is what a workstation is asked to send.
@@ -39,7 +41,10 @@ type Sent struct {
 	Code      int    `json:"code"`
 	Step      string `json:"step"`
 	Reply     string `json:"reply"`
-	Lines     []Line `json:"lines"`
+	Server    string `json:"server"` // host and port
+	// Trouble is what kept the connection from working; "" where the server spoke.
+	Trouble network.Trouble `json:"trouble,omitempty"`
+	Lines   []Line          `json:"lines"`
 }
 
 // Send submits a message from a workstation.
@@ -59,11 +64,14 @@ type Fetch struct {
 
 // Fetched is what came.
 type Fetched struct {
-	OK       bool   `json:"ok"`
-	Step     string `json:"step"`
-	Reply    string `json:"reply"`
-	Messages []Mail `json:"messages"`
-	Lines    []Line `json:"lines"`
+	OK     bool   `json:"ok"`
+	Step   string `json:"step"`
+	Reply  string `json:"reply"`
+	Server string `json:"server"` // host and port
+	// Trouble is as in Sent.
+	Trouble  network.Trouble `json:"trouble,omitempty"`
+	Messages []Mail          `json:"messages"`
+	Lines    []Line          `json:"lines"`
 }
 
 // Mail is one fetched message, octet for octet.

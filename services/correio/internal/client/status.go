@@ -1,13 +1,17 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"correio/services/internal/control"
+	"correio/services/internal/problem"
+	"correio/services/internal/text"
 )
 
 // Node is one node of the lab as the observatory sees it.
@@ -20,16 +24,44 @@ type Node struct {
 	Control  netip.Addr `json:"control"`
 	State    string     `json:"state"`
 	Reason   string     `json:"reason,omitempty"` // why it is not ready
-	Since    time.Time  `json:"since"`
-	Version  string     `json:"version,omitempty"`
-	Speed    string     `json:"speed,omitempty"`
-	Records  uint64     `json:"records"`
-	Missed   uint64     `json:"missed"`
-	Restarts uint64     `json:"restarts"`
+	// Problem is the reason as data, where it has a code.
+	Problem  *problem.Problem `json:"problem,omitempty"`
+	Since    time.Time        `json:"since"`
+	Version  string           `json:"version,omitempty"`
+	Speed    string           `json:"speed,omitempty"`
+	Records  uint64           `json:"records"`
+	Missed   uint64           `json:"missed"`
+	Restarts uint64           `json:"restarts"`
 }
 
 // Ready reports whether the node does its work.
 func (n Node) Ready() bool { return n.State == "ready" }
+
+// Because says why the node is not ready, "" when nobody knows.
+func (n Node) Because(lang text.Lang) string {
+	if n.Problem != nil && n.Problem.Known() {
+		return n.Problem.In(lang)
+	}
+	return n.Reason
+}
+
+// NotReady is the answer that some nodes are not ready.
+type NotReady struct {
+	*control.StatusError
+	Waiting []Node
+}
+
+// In says which, and why.
+func (e *NotReady) In(lang text.Lang) string {
+	why := make([]string, len(e.Waiting))
+	for i, n := range e.Waiting {
+		why[i] = n.Name + ": " + cmp.Or(n.Because(lang), n.State)
+	}
+	return strings.Join(why, "; ")
+}
+
+// Unwrap returns the answer.
+func (e *NotReady) Unwrap() error { return e.StatusError }
 
 // Nodes lists the nodes, with their state of now.
 func (l *Lab) Nodes(ctx context.Context) ([]Node, error) {
@@ -42,7 +74,26 @@ func (l *Lab) Nodes(ctx context.Context) ([]Node, error) {
 
 // Ready returns nil when every node is ready, and else why not.
 func (l *Lab) Ready(ctx context.Context) error {
-	return l.call(ctx, http.MethodGet, l.url(nil, "readyz"), nil, nil)
+	resp, err := l.send(ctx, http.MethodGet, l.url(nil, "readyz"), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		return control.DecodeAnswer(resp, nil)
+	}
+	var answer struct {
+		Reason  string
+		Waiting []Node
+	}
+	if err := decode(resp.Body, &answer); err != nil {
+		return err
+	}
+	said := &control.StatusError{Code: resp.StatusCode, What: answer.Reason}
+	if len(answer.Waiting) == 0 {
+		return said
+	}
+	return &NotReady{said, answer.Waiting}
 }
 
 // WaitReady asks so often until every node is ready, or the context ends: the last
@@ -71,14 +122,15 @@ func (l *Lab) WaitReady(ctx context.Context, every time.Duration, changed func(e
 	}
 }
 
-// Why is what the lab said, without the status of HTTP, when err is an answer
-// of it.
-func Why(err error) string {
+// Why is what the lab said, in a language as far as it speaks it and without the
+// status of HTTP, when err is an answer of it.
+func Why(err error, lang text.Lang) string {
 	var status *control.StatusError
-	if errors.As(err, &status) {
+	said := text.Say(err, lang)
+	if errors.As(err, &status) && said == err.Error() {
 		return status.What
 	}
-	return err.Error()
+	return said
 }
 
 // NoSupervisor reports whether the lab cannot stop and start single nodes by

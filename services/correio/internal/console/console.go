@@ -18,6 +18,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"correio/services/internal/text"
 )
 
 // Grace is how long a server may still talk after the input has ended.
@@ -96,7 +98,7 @@ func show(out io.Writer, c net.Conn) error {
 func StartTLS(ctx context.Context, c net.Conn, host string) (*tls.Conn, error) {
 	secured := tls.Client(c, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // see above
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS: %w", err)
+		return nil, text.Errorf(handshakeFailed, err)
 	}
 	return secured, nil
 }
@@ -118,7 +120,7 @@ func Upgrade(ctx context.Context, c net.Conn, host, port string, out io.Writer) 
 	}
 	// RFC 3207 §4.2: what was sent before the handshake must not count after it.
 	if d.in.Buffered() > 0 {
-		return nil, errors.New("the server went on talking in the clear after it agreed to TLS")
+		return nil, text.Errorf(wentOn)
 	}
 	return StartTLS(ctx, c, host)
 }
@@ -139,7 +141,7 @@ func (d *dialogue) say(line string) error {
 func (d *dialogue) hear() (string, error) {
 	line, err := d.in.ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("read reply: %w", err)
+		return "", text.Errorf(noReply, err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	fmt.Fprintln(d.out, line)
@@ -195,6 +197,14 @@ func (d *dialogue) smtpReply() (string, error) {
 	}
 }
 
+var (
+	handshakeFailed = text.New("TLS: %v", "TLS: %v")
+	wentOn          = text.New("the server went on talking in the clear after it agreed to TLS", "o servidor continuou a falar sem cifra depois de concordar com TLS")
+	noReply         = text.New("the server did not answer: %v", "o servidor não respondeu: %v")
+	refusedGreeting = text.New("the server refused the connection: %s", "o servidor recusou a conexão: %s")
+	refused         = text.New("the server refused %s: %s", "o servidor recusou %s: %s")
+)
+
 // RefusedError is the reply of a server that does not go on.
 type RefusedError struct {
 	Command string // "" for the greeting
@@ -202,9 +212,12 @@ type RefusedError struct {
 }
 
 // Error implements error.
-func (e *RefusedError) Error() string {
+func (e *RefusedError) Error() string { return e.In(text.English) }
+
+// In says the error in a language.
+func (e *RefusedError) In(lang text.Lang) string {
 	if e.Command == "" {
-		return "greeting: " + e.Reply
+		return refusedGreeting.Sprintf(lang, e.Reply)
 	}
-	return e.Command + ": " + e.Reply
+	return refused.Sprintf(lang, e.Command, e.Reply)
 }

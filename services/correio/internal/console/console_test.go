@@ -111,7 +111,7 @@ func TestUpgrade(t *testing.T) {
 	}{
 		{"SMTP", "25", []string{"220 mx ESMTP\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"}, []string{"EHLO [127.0.0.1]\r\n", "STARTTLS\r\n"}, ""},
 		{"POP3", "110", []string{"+OK pop\r\n", "+OK go\r\n"}, []string{"STLS\r\n"}, ""},
-		{"a server that does not greet", "25", []string{"554 no\r\n"}, nil, "greeting: 554 no"},
+		{"a server that does not greet", "25", []string{"554 no\r\n"}, nil, "the server refused the connection: 554 no"},
 		{"a server without STARTTLS", "25", []string{"220 mx\r\n", "250 mx\r\n", "502 what?\r\n"}, []string{"EHLO [127.0.0.1]\r\n", "STARTTLS\r\n"}, "STARTTLS: 502 what?"},
 		{"a server that injects", "110", []string{"+OK pop\r\n", "+OK go\r\n+OK injected\r\n"}, []string{"STLS\r\n"}, "in the clear"},
 	}

@@ -17,15 +17,16 @@ import (
 
 // Question is what a command line asks.
 type Question struct {
-	Server string // as after "@"; "" for the lab's resolver
-	Name   string
-	Type   uint16
-	Trace  bool
-	Short  bool
+	Server  string // as after "@"; "" for the lab's resolver
+	Name    string
+	Type    uint16
+	Trace   bool
+	Short   bool
+	Reverse string // an address whose name is asked for, as after dig's -x; Name is "" then
 }
 
 // Parse reads the words of a command line, in any order: @SERVER, NAME, TYPE,
-// +trace, +short. The type is A when none is given. Names may be written in
+// +trace, +short. The type is A when none is given, PTR in a reverse question. Names may be written in
 // U-labels; they are asked for in A-labels, as mail servers do.
 func (q *Question) Parse(words []string) error {
 	q.Type = 0
@@ -40,13 +41,18 @@ func (q *Question) Parse(words []string) error {
 		case word == "+short":
 			q.Short = true
 		case strings.HasPrefix(word, "+"):
-			return fmt.Errorf("unknown option %s", word)
-		case isType && (q.Name != "" || len(words) > 1 && !strings.Contains(word, ".")) && q.Type == 0:
+			return text.Errorf(unknownOption, word)
+		case isType && (q.Name != "" || q.Reverse != "" || len(words) > 1 && !strings.Contains(word, ".")) && q.Type == 0:
 			q.Type = rrtype
 		case q.Name == "":
 			q.Name = word
 		default:
-			return fmt.Errorf("unknown type %q", word)
+			return text.Errorf(unknownType, word)
+		}
+	}
+	if q.Reverse != "" {
+		if err := q.reverse(); err != nil {
+			return err
 		}
 	}
 	if q.Type == 0 {
@@ -55,15 +61,44 @@ func (q *Question) Parse(words []string) error {
 	for _, name := range []*string{&q.Name, &q.Server} {
 		ascii, err := mailaddr.ToASCII(*name)
 		if err != nil {
-			return fmt.Errorf("%q: %w", *name, err)
+			return text.Errorf(badName, *name, err)
 		}
 		*name = ascii
 	}
-	if _, ok := dns.IsDomainName(q.Name); !ok || q.Name == "" {
-		return fmt.Errorf("%q is not a domain name", q.Name)
+	if q.Name == "" {
+		return text.Errorf(noName)
+	}
+	if _, ok := dns.IsDomainName(q.Name); !ok {
+		return text.Errorf(notADomain, q.Name)
 	}
 	return nil
 }
+
+// reverse asks for the name of an address (RFC 1035 §3.5, RFC 3596 §2.5).
+func (q *Question) reverse() error {
+	name, err := dns.ReverseAddr(q.Reverse)
+	switch {
+	case err != nil:
+		return text.Errorf(notAnAddress, q.Reverse)
+	case q.Name != "":
+		return text.Errorf(nameAndAddress, q.Name, q.Reverse)
+	}
+	q.Name = name
+	if q.Type == 0 {
+		q.Type = dns.TypePTR
+	}
+	return nil
+}
+
+var (
+	unknownOption  = text.New("unknown option %s", "opção desconhecida %s")
+	unknownType    = text.New("unknown type %q", "tipo desconhecido %q")
+	badName        = text.New("%q: %v", "%q: %v")
+	noName         = text.New("no name is given", "falta o nome")
+	notADomain     = text.New("%q is not a domain name", "%q não é um nome de domínio")
+	notAnAddress   = text.New("%q is not an IP address", "%q não é um endereço IP")
+	nameAndAddress = text.New("either a name (%s) or -x with an address (%s)", "ou um nome (%s) ou -x com um endereço (%s)")
+)
 
 // Answer is a response and where it came from.
 type Answer struct {
@@ -236,7 +271,7 @@ func WriteStep(w io.Writer, s dnsclient.Step, lang text.Lang) error {
 	}
 	fmt.Fprintf(&b, "%s\n", asked.Sprintf(lang, orResolver(s.Server, lang), s.Addr, question(s.Question), rcode, outcomes[s.Outcome].In(lang), s.RTT.Milliseconds()))
 	if s.Err != nil {
-		fmt.Fprintf(&b, "; %v\n", s.Err)
+		fmt.Fprintf(&b, "; %s\n", text.Say(s.Err, lang))
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())

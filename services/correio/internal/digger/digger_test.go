@@ -48,6 +48,22 @@ func TestParseTakesTheWordsOfDigInAnyOrder(t *testing.T) {
 	}
 }
 
+func TestReverseAsksForTheNameOfAnAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"198.18.2.25": "25.2.18.198.in-addr.arpa.",
+		"2001:db8::1": "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.",
+	} {
+		q := digger.Question{Reverse: address}
+		if err := q.Parse([]string{"@198.18.0.8"}); err != nil || q.Name != want || q.Type != dns.TypePTR || q.Server != "198.18.0.8" {
+			t.Errorf("-x %s = %+v, %v; want the PTR of %s", address, q, err, want)
+		}
+	}
+	q := digger.Question{Reverse: "198.18.2.25"}
+	if err := q.Parse([]string{"SOA"}); err != nil || q.Type != dns.TypeSOA {
+		t.Errorf("-x with a type = %+v, %v", q, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("@ns.boreal.test boreal.test MX +short")
 	f.Add("mx mx mx")
