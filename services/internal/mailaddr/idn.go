@@ -99,6 +99,10 @@ func Fold(local string) string {
 // nameCase is lower case in NFC, for names that are compared. A character that
 // either would make ASCII of (U+212A KELVIN SIGN, U+0130) stays as it is.
 func nameCase(s string) string {
+	// Composed first: an accent in between may hide a capital from ToLower.
+	if !strings.ContainsFunc(s, becomesASCII) {
+		s = norm.NFC.String(s)
+	}
 	s = strings.Map(func(r rune) rune {
 		if l := unicode.ToLower(r); r < utf8.RuneSelf || l >= utf8.RuneSelf {
 			return l

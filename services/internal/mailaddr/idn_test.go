@@ -129,6 +129,17 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// TestCapitalHiddenByAnAccentIsFolded is a finding of the fuzzer: U+0130 has no
+// lower case beyond ASCII, but composed with the next accent it is another
+// capital, which has.
+func TestCapitalHiddenByAnAccentIsFolded(t *testing.T) {
+	t.Parallel()
+	once := mailaddr.Fold("\u0130\u0330")
+	if want := "\u1e2d\u0307"; once != want || mailaddr.Fold(once) != once {
+		t.Errorf("Fold = %+q, then %+q; want %+q both times", once, mailaddr.Fold(once), want)
+	}
+}
+
 // TestFoldMakesNoASCII goes through all of Unicode: no other character may
 // stand for one that names a mailbox in ASCII.
 func TestFoldMakesNoASCII(t *testing.T) {
