@@ -177,10 +177,11 @@ func (n *Node) tellChanged(verb string, batch []spool.Changed) {
 // released are the jobs of what goes on, due now.
 func released(batch []spool.Changed) []queue.Job {
 	var jobs []queue.Job
+	now := time.Now()
 	for _, c := range batch {
 		for _, d := range c.Due {
-			j := jobOf(d)
-			j.Due = time.Now()
+			j := jobOf(d, now)
+			j.Due = now
 			jobs = append(jobs, j)
 		}
 	}

@@ -95,9 +95,13 @@ func (n *Node) destinationChanged(d queue.Destination) {
 func (n *Node) resume(ctx context.Context) error {
 	const chunk = 1000
 	jobs := make([]queue.Job, 0, chunk)
-	count := 0
+	count, now, longest := 0, time.Now(), n.env.Speed.Real(n.policy.Longest())
 	err := n.spool.Waiting(ctx, func(d spool.Due) {
-		jobs = append(jobs, jobOf(d))
+		j := jobOf(d, now)
+		if j.Due.Sub(now) > longest { // no wait of the schedule is: the clock was set
+			j.Due = now
+		}
+		jobs = append(jobs, j)
 		if count++; len(jobs) == chunk {
 			n.queue.Add(jobs...)
 			jobs = jobs[:0]
@@ -113,11 +117,15 @@ func (n *Node) resume(ctx context.Context) error {
 	return nil
 }
 
-// jobOf is the job of what waits in the spool.
-func jobOf(d spool.Due) queue.Job {
+// jobOf is the job of what waits in the spool. The clock may have been ahead
+// when that was written: nothing has come in the future.
+func jobOf(d spool.Due, now time.Time) queue.Job {
 	j := queue.Job{ID: d.ID, Domain: d.Domain, Arrived: d.Arrived, Due: d.Next, Noticed: d.Noticed, Unreached: d.Unreached}
 	if d.Interrupted {
 		j.Due = time.Time{}
+	}
+	if j.Arrived.After(now) {
+		j.Arrived = now
 	}
 	return j
 }

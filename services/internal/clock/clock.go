@@ -9,6 +9,7 @@ package clock
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -44,9 +45,17 @@ func (s Speed) Real(lab time.Duration) time.Duration {
 	return time.Duration(float64(lab) / float64(s.factor()))
 }
 
-// Lab turns a duration of the wall clock into one of the lab.
+// Lab turns a duration of the wall clock into one of the lab: the longest there
+// is when it would be longer still.
 func (s Speed) Lab(real time.Duration) time.Duration {
-	return time.Duration(float64(real) * float64(s.factor()))
+	lab := float64(real) * float64(s.factor())
+	switch {
+	case lab >= math.MaxInt64:
+		return math.MaxInt64
+	case lab <= math.MinInt64:
+		return math.MinInt64
+	}
+	return time.Duration(lab)
 }
 
 // Sleep waits for a duration of the lab, or until the context ends, whose

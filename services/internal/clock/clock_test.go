@@ -3,6 +3,7 @@ package clock_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,17 @@ func TestRealDividesAndLabMultiplies(t *testing.T) {
 	}
 	if got := clock.Speed(0).Real(time.Minute); got != time.Minute {
 		t.Errorf("Real(1m) at the zero speed = %v, want 1m", got)
+	}
+}
+
+// A month at speed 3600 is longer than a Duration can be: it came out negative.
+func TestLabTimeIsBounded(t *testing.T) {
+	const month = 30 * 24 * time.Hour
+	if got := clock.Speed(3600).Lab(month); got != math.MaxInt64 {
+		t.Errorf("Lab(30 days) at 3600 = %d, want the longest duration", got)
+	}
+	if got := clock.Speed(3600).Lab(-month); got != math.MinInt64 {
+		t.Errorf("Lab(-30 days) at 3600 = %d, want the shortest duration", got)
 	}
 }
 

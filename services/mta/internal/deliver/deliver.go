@@ -160,6 +160,7 @@ type attempt struct {
 	entry   *spool.Entry
 	domain  string
 	number  int
+	arrived time.Time // the message, as the queue counts: whoever sets the clock makes no mail older
 	began   time.Time
 	next    time.Time // of the next attempt, as written before this one
 	results []result  // one for each recipient of entry
@@ -284,7 +285,7 @@ func (d *Deliverer) keepUnwritten(a *attempt) {
 // new message both were done when it was accepted; one that is overdue is not
 // attempted.
 func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) {
-	a := &attempt{d: d, domain: j.Domain, began: time.Now()}
+	a := &attempt{d: d, domain: j.Domain, arrived: j.Arrived, began: time.Now()}
 	if e, ok := j.Carry.(*spool.Entry); ok {
 		mine := *e
 		mine.Rcpts = nil
@@ -321,7 +322,7 @@ func (a *attempt) nextTime(chance float64) time.Time {
 }
 
 // age is how old the message is, in the lab's time.
-func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.began.Sub(a.entry.Arrived)) }
+func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.began.Sub(a.arrived)) }
 
 func (d *Deliverer) quarantine(ctx context.Context, id string, why error) {
 	d.log.Error("message put into quarantine", "msg_id", id, "err", why)

@@ -53,6 +53,15 @@ func (p Policy) Wait(n int, age time.Duration, chance float64) (wait time.Durati
 	return min(wait, left), true
 }
 
+// Longest is the longest wait that Wait can say.
+func (p Policy) Longest() time.Duration {
+	wait := p.Then
+	for _, step := range p.Steps {
+		wait = max(wait, step)
+	}
+	return wait + time.Duration(p.Jitter*float64(wait))
+}
+
 // Late reports whether the sender is to be told about the delay of a message
 // that is age old.
 func (p Policy) Late(age time.Duration) bool { return age > p.Notice-grain }
