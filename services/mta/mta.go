@@ -5,10 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,30 +158,6 @@ func (n *Node) limits() smtpd.Limits {
 		Errors: l.Errors, AuthFailures: l.AuthFailures, Commands: l.Commands, Idle: time.Duration(l.Idle),
 		Connections: l.Connections, PerClient: l.PerClient,
 	}
-}
-
-// firstWait is how long after the first attempt the second one comes.
-func (n *Node) firstWait() time.Duration {
-	wait, _ := n.policy.Wait(1, 0, rand.Float64())
-	return n.env.Speed.Real(wait)
-}
-
-// accept makes a message durable and starts its delivery.
-func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
-	e := a.Entry
-	n.parkDead(e)
-	if err := n.spool.Add(ctx, e, a.Body); err != nil {
-		return err
-	}
-	n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
-	n.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Conn: a.Peer.Conn, Queue: e.ID, Message: e.MessageID, Text: event.Accepted,
-		Meta: event.M(event.From, e.From.Path(), event.To, addresses(e), event.Size, strconv.FormatInt(e.Size, 10),
-			event.Client, a.Client, event.Original, originals(e, a.Original)),
-	})
-	n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
-	n.enqueue(e)
-	return nil
 }
 
 // Ready implements node.Service.

@@ -15,6 +15,8 @@ package event
 //	                                  role, id, proto (udp|tcp), local, remote,
 //	                                  rcode, flags, answer, rtt-ms, cached, error
 //	queue  accepted                   from, to, size, client, original
+//	queue  expanded                   to (a recipient that others stand behind), rules, bounce,
+//	                                  entries: the queue ids of the message for those others
 //	queue  attempt                    to, next (host; "" when none was found), attempt-no, rules
 //	queue  delivered                  to, next, reply, next-queue, bounce
 //	queue  deferred                   to, next, reply, retry-in, bounce, rules
@@ -37,6 +39,7 @@ const (
 	Accepted = "accepted"
 	Refused  = "refused"
 
+	Expanded  = "expanded"
 	Attempt   = "attempt"
 	Delivered = "delivered"
 	Deferred  = "deferred"
@@ -87,6 +90,7 @@ const (
 	From       = "from"     // envelope sender as a path: "<ana@aurora.test>", "<>" for the null reverse-path
 	To         = "to"       // envelope recipients, joined by ", "
 	Original   = "original" // for each of To, what RCPT named; only where one of them differs
+	Entries    = "entries"  // queue ids, joined by ", "
 	Size       = "size"     // octets
 	Client     = "client"
 	Next       = "next"       // the host that the message goes to

@@ -146,6 +146,9 @@ func (a *assembly) closure() {
 			if next := r.Meta.Get(event.NextQueue); next != "" {
 				a.follow(r, next, report)
 			}
+			for _, id := range splitList(r.Meta.Get(event.Entries)) {
+				a.addQueue(at{r.Node, id}, report)
+			}
 		}
 	}
 }
@@ -229,7 +232,7 @@ func (a *assembly) single(r *event.Record) (Step, bool) {
 }
 
 // turns are the words of events that a message does not simply go on after.
-var turns = []string{event.Deferred, event.Bounced, event.Quarantined, event.Held, event.Released, event.Dropped}
+var turns = []string{event.Expanded, event.Deferred, event.Bounced, event.Quarantined, event.Held, event.Released, event.Dropped}
 
 // because collects the reasons that a record of a queue gives, and what follows.
 func because(r *event.Record) []reason.Said {

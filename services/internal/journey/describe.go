@@ -67,6 +67,10 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 	if r.Text == event.Quarantined {
 		return j.stop(r)
 	}
+	if r.Text == event.Expanded {
+		j.forget(r.Meta.Get(event.To)) // the mail is for those behind it
+		return true
+	}
 	state := states[r.Text]
 	if state == "" {
 		return false

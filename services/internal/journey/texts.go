@@ -42,6 +42,7 @@ var (
 		event.Attempt:     text.New("attempt", "tentativa"),
 		event.Deferred:    text.New("deferred", "adiada"),
 		event.Bounced:     text.New("bounced", "devolvida"),
+		event.Expanded:    text.New("goes on to others", "segue para outros"),
 		event.Quarantined: text.New("put into quarantine", "posta em quarentena"),
 		event.Held:        text.New("put aside by a person", "posta de lado por uma pessoa"),
 		event.Released:    text.New("released by a person", "liberada por uma pessoa"),

@@ -52,6 +52,14 @@ const (
 	Unreadable     Rule = "unreadable"
 )
 
+// The rules of aliases and lists.
+const (
+	StandsFor  Rule = "stands-for"
+	NewSender  Rule = "new-sender"
+	KeptSender Rule = "kept-sender"
+	ListSender Rule = "list-sender"
+)
+
 // The notes between the lines of a dialogue.
 const (
 	TLSUp       Rule = "tls"
@@ -116,6 +124,11 @@ var texts = map[Rule]text.Text{
 	NotToBeTold:    text.New("the sender asked not to be told (NOTIFY)", "o remetente pediu para não ser avisado (NOTIFY)"),
 	PostmasterAway: text.New("double bounce that %s did not get: %s", "devolução dupla que %s não recebeu: %s"),
 	Unreadable:     text.New("the message cannot be read: %s", "a mensagem não pode ser lida: %s"),
+
+	StandsFor:  text.New("%s stands for %s", "%s representa %s"),
+	NewSender:  text.New("to another organisation in our own name, so that reports come back by us: %s (SRS)", "a outra organização em nosso próprio nome, para que os relatórios voltem por nós: %s (SRS)"),
+	KeptSender: text.New("to another organisation with the sender as it is: %s", "a outra organização com o remetente como está: %s"),
+	ListSender: text.New("in the list's name: reports go to its owner, %s", "em nome da lista: os relatórios vão ao dono, %s"),
 
 	TLSUp:       text.New("encrypted from here on: %s", "cifrado daqui em diante: %s"),
 	TLSFailed:   text.New("TLS failed: %s", "o TLS falhou: %s"),

@@ -141,6 +141,11 @@ func (s *session) person(a mailaddr.Address) (lab.Person, error) {
 	if a.Postmaster() && len(s.Org.People) > 0 {
 		return s.Org.People[0], nil
 	}
+	// Others stand behind these, and our MTAs send there at once: what they bring
+	// here all the same has been there before, as its Delivered-To says.
+	if name, _ := s.Org.Reserved(a.Local); s.Org.Expands(a.Local) || name == lab.Forwarded {
+		return lab.Person{}, reply.Newf(554, "5.4.6", "%s: mail forwarding loop", a.Path()).Err(nil)
+	}
 	return lab.Person{}, reply.Newf(550, "5.1.1", "%s: no such mailbox here", a.Path()).Err(nil)
 }
 

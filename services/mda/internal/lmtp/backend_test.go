@@ -42,7 +42,8 @@ var (
 			{Name: "carla", Password: "carla", Quota: 600}, {Name: "caio", Password: "caio", Quota: 10},
 			{Name: "josé", Password: "josé"},
 		},
-		Aliases: map[string]lab.Targets{"postmaster": {"alice"}, "abuse": {"alice"}, "conceição": {"josé"}},
+		Aliases:   map[string]lab.Targets{"postmaster": {"alice"}, "abuse": {"alice"}, "conceição": {"josé"}, "todos": {"ana", "alice"}},
+		Elsewhere: "bruno@boreal.test",
 	}
 )
 

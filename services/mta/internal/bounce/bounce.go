@@ -29,8 +29,7 @@ import (
 	"correio/services/internal/reply"
 )
 
-// Action is what a report tells about (RFC 3464 §2.3.3). "expanded" does not
-// occur: it is for aliases with several recipients, which a site has not.
+// Action is what a report tells about (RFC 3464 §2.3.3).
 type Action string
 
 // The actions.
@@ -38,7 +37,8 @@ const (
 	Failed    Action = "failed"
 	Delayed   Action = "delayed"
 	Delivered Action = "delivered"
-	Relayed   Action = "relayed" // to a host that does not offer DSN
+	Relayed   Action = "relayed"  // to a host that does not offer DSN
+	Expanded  Action = "expanded" // to those behind an alias of several
 )
 
 // Reader is who a report is for.

@@ -71,6 +71,9 @@ func kinds(t testing.TB) map[string]Report {
 	add("relayed", func(r *Report) {
 		r.Action, r.Recipients = Relayed, []Recipient{{To: taken[0].To, Host: "old.example", At: day, Reply: reply.Reply{Code: 250, Lines: []string{""}}}}
 	})
+	add("expanded", func(r *Report) {
+		r.Action, r.Recipients = Expanded, []Recipient{{To: address(t, "todos@boreal.test"), At: day, Reply: reply.New(250, "2.1.5", "Expanded to 2 recipients")}}
+	})
 	add("expired", func(r *Report) {
 		r.Recipients = []Recipient{{To: taken[0].To, Status: "4.4.7", At: day, Reply: reply.New(451, "4.4.1", "Cannot connect")}}
 	})
@@ -168,6 +171,7 @@ func TestPeopleReadBothLanguages(t *testing.T) {
 		"delayed":                "A mensagem está atrasada / Mail is delayed|haverá tentativas até 2026-11-28 08:00|will be tried until 2026-11-28 08:00",
 		"delivered":              "A mensagem foi entregue / Mail was delivered|caixas postais|mda.boreal.test said: 250 2.1.5 Ok: stored as X1",
 		"relayed":                "A mensagem foi repassada / Mail was handed on|não relata entregas|old.example said: 250",
+		"expanded":               "A mensagem seguiu para vários / Mail went on to several|<todos@boreal.test>|segue para cada um deles|goes on to each of them",
 		"copy to the postmaster": "Cópia ao postmaster: uma mensagem não pôde ser entregue / Postmaster copy: mail could not be delivered|a message from <ana@aurora.test>",
 		"double bounce":          "Aviso ao postmaster: devolução dupla / Postmaster notice: double bounce|sem remetente (<>)",
 		"address not ASCII":      "A mensagem não pôde ser entregue / Mail could not be delivered|<joão@boreal.test>|João não existe",
@@ -196,8 +200,9 @@ func TestDeliveryStatusFields(t *testing.T) {
 		"delayed": {"Action": "delayed", "Status": "4.0.0", "Diagnostic-Code": "smtp; 421 Busy", "Will-Retry-Until": "Sat, 28 Nov 2026 08:00:00 -0300"},
 		"delivered": {"Action": "delivered", "Status": "2.1.5", "Remote-MTA": "dns; mda.boreal.test", "Diagnostic-Code": "smtp; 250 2.1.5 Ok: stored as X1",
 			"Original-Recipient": ""},
-		"relayed": {"Action": "relayed", "Status": "2.0.0", "Remote-MTA": "dns; old.example", "Diagnostic-Code": "smtp; 250"},
-		"expired": {"Action": "failed", "Status": "4.4.7", "Remote-MTA": "", "Diagnostic-Code": "X-Correio; 451 4.4.1 Cannot connect"},
+		"relayed":  {"Action": "relayed", "Status": "2.0.0", "Remote-MTA": "dns; old.example", "Diagnostic-Code": "smtp; 250"},
+		"expanded": {"Action": "expanded", "Status": "2.1.5", "Remote-MTA": "", "Diagnostic-Code": "X-Correio; 250 2.1.5 Expanded to 2 recipients"},
+		"expired":  {"Action": "failed", "Status": "4.4.7", "Remote-MTA": "", "Diagnostic-Code": "X-Correio; 451 4.4.1 Cannot connect"},
 		"address not ASCII": {"Original-Recipient": "utf-8; joão@x.test", "Final-Recipient": "utf-8; joão@boreal.test",
 			"Diagnostic-Code": "smtp; 550 5.1.1 João não existe"},
 		"original recipient not ASCII": {"Original-Recipient": "utf-8; joão@x.test", "Final-Recipient": "rfc822; bruno@boreal.test"},
@@ -253,6 +258,7 @@ func TestWhatIsReturned(t *testing.T) {
 		"delayed":                              {"text/rfc822-headers", head}, // RET is about failures
 		"delivered":                            {"text/rfc822-headers", head},
 		"relayed":                              {"text/rfc822-headers", head},
+		"expanded":                             {"text/rfc822-headers", head},
 		"copy to the postmaster":               {"text/rfc822-headers", head},
 		"long message":                         {"text/rfc822-headers", head},
 		"binary message":                       {"text/rfc822-headers", "Subject: Oi\r\n"},
@@ -328,7 +334,7 @@ func FuzzReportStaysWellFormed(f *testing.F) {
 			return
 		}
 		r := example(t)
-		r.Action = []Action{Failed, Delayed, Delivered, Relayed}[choice%4]
+		r.Action = []Action{Failed, Delayed, Delivered, Relayed, Expanded}[choice%5]
 		r.Reader = []Reader{Sender, Postmaster, LastResort}[choice/4%3]
 		r.HeadersOnly = choice >= 128
 		r.Boundary = "Q7AA31F2D9004F0A1122CC"

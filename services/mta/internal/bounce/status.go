@@ -88,7 +88,7 @@ func (to Recipient) code(action Action) string {
 		class = "5"
 	case Delayed:
 		class = "4"
-	case Delivered, Relayed:
+	case Delivered, Relayed, Expanded:
 	}
 	switch e := to.Reply.Enhanced.String(); {
 	case to.Status != "":

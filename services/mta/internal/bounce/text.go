@@ -38,6 +38,12 @@ var letters = map[Action]letter{
 			"Your message was handed to the next host on the way to the recipients below. That host does not report deliveries: you will hear no more of it unless it fails.",
 			"Sua mensagem foi entregue ao próximo servidor no caminho até os destinatários abaixo. Esse servidor não relata entregas: você só terá notícia dela se falhar."),
 	},
+	Expanded: {
+		text.New("Mail went on to several", "A mensagem seguiu para vários"),
+		text.New(
+			"The addresses below stand for several others, and your message goes on to each of them. You will hear no more of it unless it fails.",
+			"Os endereços abaixo representam vários outros, e sua mensagem segue para cada um deles. Você só terá notícia dela se falhar."),
+	},
 }
 
 var (

@@ -75,7 +75,7 @@ func keyword(action bounce.Action) string {
 		return dsn.Failure
 	case bounce.Delayed:
 		return dsn.Delay
-	case bounce.Delivered, bounce.Relayed:
+	case bounce.Delivered, bounce.Relayed, bounce.Expanded:
 	}
 	return dsn.Success
 }

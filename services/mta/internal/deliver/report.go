@@ -10,6 +10,7 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/mta/internal/bounce"
+	"correio/services/mta/internal/forward"
 	"correio/services/mta/internal/spool"
 )
 
@@ -54,7 +55,7 @@ func (a *attempt) write(ctx context.Context, n notice, about []int) (written, er
 		return written{}, err
 	}
 	defer message.Close()
-	to := e.From
+	to := forward.NewSRS(d.env.Org, d.env.Speed).ReturnTo(e.From, time.Now())
 	if n.reader != bounce.Sender {
 		to = d.postmaster()
 	}

@@ -2,12 +2,12 @@ package forward
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"mime"
 	"slices"
 	"strings"
 
+	"correio/services/internal/headsample"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 )
@@ -100,12 +100,10 @@ func (f *headerFilter) begin(line []byte) {
 	if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 		return // goes on with the field before
 	}
-	name, _, ok := bytes.Cut(line, []byte(":"))
+	name, _, ok := headsample.Field(line)
 	if !ok { // the empty line, or no header at all
 		f.body, f.drop = true, false
 		return
 	}
-	f.drop = slices.ContainsFunc(listFields, func(field string) bool {
-		return strings.EqualFold(field, string(bytes.TrimRight(name, " \t")))
-	})
+	f.drop = slices.ContainsFunc(listFields, func(field string) bool { return strings.EqualFold(field, string(name)) })
 }

@@ -167,6 +167,19 @@ func (s *SRS) Back(to mailaddr.Address, now time.Time) (mailaddr.Address, error)
 	return back, nil
 }
 
+// ReturnTo is where a report about mail from a sender goes: to whom the sender
+// was made for, when the site has made it, and else to the sender.
+func (s *SRS) ReturnTo(from mailaddr.Address, now time.Time) mailaddr.Address {
+	if !s.org.Local(from.Domain) {
+		return from
+	}
+	back, err := s.Back(from, now)
+	if err != nil {
+		return from
+	}
+	return back
+}
+
 // hash signs what is behind it, in any case.
 func (s *SRS) hash(scheme, signed string) string {
 	mac := hmac.New(sha256.New, s.key)

@@ -11,7 +11,6 @@ import (
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd"
 	"correio/services/internal/smtputf8"
-	"correio/services/mta/internal/spool"
 	"correio/services/mta/internal/trace"
 )
 
@@ -38,20 +37,18 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 		return nil, s.refuse(LoopLimit, replyLoop, nil)
 	}
 	now := time.Now()
-	entry := s.entry(t, &header, now)
+	if s.cfg.Submission && !header.HasID {
+		header.MessageID = s.queue + "@" + s.cfg.Host.Name
+	}
+	p, err := s.plan(t, &header, now)
+	if err != nil {
+		return nil, err
+	}
 	// RFC 6531 §3.4: SMTPUTF8 is not said again for a message that does without.
 	// Its addresses are looked at when they are sent, a few at a time.
-	entry.UTF8 = utf8.Needed && !header.Bare
-	lines := s.prefix(t, &header, now)
-	err := s.cfg.Accept(ctx, Accepted{
-		Entry:  entry,
-		Body:   io.MultiReader(strings.NewReader(lines), buf.Reader()),
-		Peer:   s.peer,
-		Client: fmt.Sprintf("%s [%s]", t.Hello, s.peer.Remote.Addr()),
-
-		Original: original(t.Rcpts),
-	})
-	if err != nil {
+	accepted := p.accepted(utf8.Needed && !header.Bare, buf)
+	accepted.Peer, accepted.Client = s.peer, fmt.Sprintf("%s [%s]", t.Hello, s.peer.Remote.Addr())
+	if err := s.cfg.Accept(ctx, accepted); err != nil {
 		return nil, s.storage(err)
 	}
 	t.QueueID = s.queue
@@ -59,43 +56,16 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	return []reply.Reply{reply.New(250, "2.0.0", "Ok: queued as "+s.queue)}, nil
 }
 
-// entry makes the queue entry of a message. Its Message-ID is made up here when
-// the submitted one has none.
-func (s *session) entry(t *smtpd.Transaction, h *trace.Header, now time.Time) *spool.Entry {
-	if s.cfg.Submission && !h.HasID {
-		h.MessageID = s.queue + "@" + s.cfg.Host.Name
-	}
-	e := &spool.Entry{Message: spool.Message{
-		ID: s.queue, Arrived: now, From: t.From.ALabels(), Ret: t.Params.Ret, EnvID: t.Params.EnvID,
-		// What it was announced as does not matter: many announce 8BITMIME always.
-		EightBit: h.EightBit, Binary: t.Params.Body == "BINARYMIME", MessageID: h.MessageID,
-	}}
-	next := now.Add(s.cfg.Wait())
-	for _, r := range t.Rcpts {
-		to, _ := s.judge(r.To)
-		e.Rcpts = append(e.Rcpts, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to), Next: next})
-	}
-	return e
-}
-
-// original is whom RCPT named.
-func original(rcpts []smtpd.Recipient) []mailaddr.Address {
-	list := make([]mailaddr.Address, len(rcpts))
-	for i, r := range rcpts {
-		list[i] = r.To
-	}
-	return list
-}
-
-// prefix is what is put in front of the message.
-func (s *session) prefix(t *smtpd.Transaction, h *trace.Header, now time.Time) string {
+// prefix is what is put in front of the message in a queue entry; more are
+// header fields besides.
+func (s *session) prefix(t *smtpd.Transaction, h *trace.Header, now time.Time, id, more string) string {
 	hop := trace.Hop{
-		Hello: t.Hello, From: s.peer.Remote.Addr(), By: s.cfg.Host.Name, ID: s.queue, TLS: t.TLS, Time: now,
+		Hello: t.Hello, From: s.peer.Remote.Addr(), By: s.cfg.Host.Name, ID: id, TLS: t.TLS, Time: now,
 		With: trace.With(t.ESMTP, t.TLS != nil, t.User != "", t.Params.SMTPUTF8),
 		For:  only(t.Rcpts),
 	}
 	var b strings.Builder
-	b.WriteString(hop.String())
+	b.WriteString(hop.String() + more)
 	if s.cfg.Submission {
 		// RFC 6409 §8.2 and §8.3.
 		if !h.HasID {

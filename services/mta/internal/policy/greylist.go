@@ -1,32 +1,43 @@
 package policy
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
 
 	"correio/services/internal/clock"
+	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 )
 
-// What greylisting waits for and remembers, in the lab's time. Real servers
-// wait some minutes; a class watches this one.
+// What greylisting waits for and remembers, in the lab's time.
 const (
-	GreyDelay = 10 * time.Second
+	GreyDelay = time.Duration(lab.DefaultGreylist) // of the reserved local part
 	greyKeep  = 24 * time.Hour
-	// greyEntries bounds the memory: the oldest entry makes room.
+	netKeep   = 30 * 24 * time.Hour
+	// greyEntries and greyNets bound the memory: who was not seen for longest
+	// makes room.
 	greyEntries = 10_000
+	greyNets    = 10_000
+	// greyPasses is after how many of its mails a network is a stranger no more.
+	greyPasses = 5
 )
 
 // Greylist refuses whom it does not know for a while: spammers rarely come
 // back, mail servers do (RFC 6647). It knows a client by its network, together
-// with sender and recipient; it keeps that in memory alone.
+// with sender and recipient.
+//
+// It keeps that in memory alone. A host that starts anew, and each of several
+// MX hosts, takes everybody for a stranger once: that costs an attempt, and no
+// mail.
 type Greylist struct {
-	delay, keep time.Duration // in real time
+	delay, keep, keepNets time.Duration // in real time
+	passes                int           // 0: networks are never trusted
 
-	mu    sync.Mutex // guards what follows
-	first map[greyKey]time.Time
-	order []greyKey // as they came, oldest first
+	mu     sync.Mutex // guards what follows
+	triple recent[greyKey, greyState]
+	net    recent[netip.Prefix, int] // how many of its mails have passed
 }
 
 type greyKey struct {
@@ -34,9 +45,28 @@ type greyKey struct {
 	from, to string
 }
 
-// NewGreylist returns an empty one for a lab of that speed.
-func NewGreylist(speed clock.Speed) *Greylist {
-	return &Greylist{delay: speed.Real(GreyDelay), keep: speed.Real(greyKeep), first: map[greyKey]time.Time{}}
+type greyState struct {
+	first  time.Time
+	passed bool
+}
+
+// NewGreylist returns an empty one, without trust in networks, for the reserved
+// local part of a lab of that speed.
+func NewGreylist(speed clock.Speed) *Greylist { return newGreylist(GreyDelay, 0, speed) }
+
+// newStrangers returns that of a site's policy; nil when it has none.
+func newStrangers(org *lab.Org, speed clock.Speed) *Greylist {
+	if org.SMTP.Greylist == 0 {
+		return nil
+	}
+	return newGreylist(time.Duration(org.SMTP.Greylist), greyPasses, speed)
+}
+
+func newGreylist(delay time.Duration, passes int, speed clock.Speed) *Greylist {
+	return &Greylist{
+		delay: speed.Real(delay), keep: speed.Real(greyKeep), keepNets: speed.Real(netKeep), passes: passes,
+		triple: newRecent[greyKey, greyState](greyEntries), net: newRecent[netip.Prefix, int](greyNets),
+	}
 }
 
 // Pass reports whether a recipient may be accepted now. The first question
@@ -45,30 +75,35 @@ func (g *Greylist) Pass(client netip.Addr, from, to mailaddr.Address, now time.T
 	key := greyKey{network(client), folded(from), folded(to)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.order) > 0 && now.Sub(g.first[g.order[0]]) > g.keep {
-		g.forget()
+	g.triple.forget(now.Add(-g.keep))
+	g.net.forget(now.Add(-g.keepNets))
+	count := g.net.get(key.net)
+	if count != nil && g.passes > 0 && *count >= g.passes {
+		g.net.put(key.net, *count, now)
+		return true
 	}
-	first, known := g.first[key]
-	if !known {
-		if len(g.order) >= greyEntries {
-			g.forget()
-		}
-		g.first[key] = now
-		g.order = append(g.order, key)
+	state := g.triple.get(key)
+	switch {
+	case state == nil:
+		g.triple.put(key, greyState{first: now}, now)
 		return false
+	case now.Sub(state.first) < g.delay:
+		return false
+	case !state.passed && g.passes > 0:
+		n := 1
+		if count != nil {
+			n += *count
+		}
+		g.net.put(key.net, n, now)
 	}
-	return now.Sub(first) >= g.delay
+	g.triple.put(key, greyState{state.first, true}, now)
+	return true
 }
 
 // folded is an address as the greylist knows it, however it is written.
 func folded(a mailaddr.Address) string {
 	a = a.ALabels()
 	return mailaddr.Fold(a.Local) + "@" + a.Domain
-}
-
-func (g *Greylist) forget() {
-	delete(g.first, g.order[0])
-	g.order = g.order[1:]
 }
 
 // network is what large senders share: they try again from a neighbour.
@@ -79,4 +114,54 @@ func network(a netip.Addr) netip.Prefix {
 	}
 	p, _ := a.Prefix(bits) // the zero Prefix for no address
 	return p
+}
+
+// recent is a map that knows when each of its entries was last put, and keeps
+// the latest ones.
+type recent[K comparable, V any] struct {
+	limit int
+	at    map[K]*list.Element
+	order *list.List // of *entry[K, V], by time
+}
+
+type entry[K comparable, V any] struct {
+	key   K
+	value V
+	seen  time.Time
+}
+
+func newRecent[K comparable, V any](limit int) recent[K, V] {
+	return recent[K, V]{limit: limit, at: map[K]*list.Element{}, order: list.New()}
+}
+
+// get returns the value of a key, or nil.
+func (r *recent[K, V]) get(key K) *V {
+	if e := r.at[key]; e != nil {
+		return &e.Value.(*entry[K, V]).value
+	}
+	return nil
+}
+
+func (r *recent[K, V]) put(key K, value V, now time.Time) {
+	if e := r.at[key]; e != nil {
+		e.Value = &entry[K, V]{key, value, now}
+		r.order.MoveToBack(e)
+		return
+	}
+	if len(r.at) >= r.limit {
+		r.remove(r.order.Front())
+	}
+	r.at[key] = r.order.PushBack(&entry[K, V]{key, value, now})
+}
+
+// forget removes what was last put before a time.
+func (r *recent[K, V]) forget(before time.Time) {
+	for e := r.order.Front(); e != nil && e.Value.(*entry[K, V]).seen.Before(before); e = r.order.Front() {
+		r.remove(e)
+	}
+}
+
+func (r *recent[K, V]) remove(e *list.Element) {
+	delete(r.at, e.Value.(*entry[K, V]).key)
+	r.order.Remove(e)
 }

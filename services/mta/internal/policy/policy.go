@@ -9,8 +9,12 @@
 // refuse what has gone round in circles, and answer 250 only when Accept has
 // made the message durable.
 //
-// Local parts that lab.Org.Reserved knows are answered here, alike on every
-// port: reserved.go.
+// Aliases and lists of the site's own domains are expanded when a message is
+// accepted, in one transaction with it; who gets it under another envelope gets a
+// queue entry of their own: plan.go, and package forward for who and how. Local
+// parts that lab.Org.Reserved knows are answered here, alike on every port:
+// reserved.go. A site may take strangers on port 25 at their second attempt only:
+// greylist.go.
 package policy
 
 import (
@@ -28,6 +32,7 @@ import (
 	"correio/services/internal/reply"
 	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
+	"correio/services/mta/internal/forward"
 	"correio/services/mta/internal/spool"
 )
 
@@ -58,12 +63,33 @@ type Config struct {
 
 // Accepted is a message that is to be taken over.
 type Accepted struct {
-	Entry  *spool.Entry
-	Body   io.Reader
+	Part          // the first one, whose queue id the client hears
+	More   []Part // further ones, of the same message
 	Peer   smtpd.Peer
-	Client string // for people: the client's name and address
+	Client string           // for people: the client's name and address
+	Sender mailaddr.Address // as MAIL named it, with its domain in A-labels
+	EnvID  string           // RFC 3461, as it came
+	// Expanded are the recipients that stand for others.
+	Expanded []Expanded
+}
+
+// Part is a queue entry: the recipients of a message that get the same envelope.
+type Part struct {
+	Entry *spool.Entry
+	Body  io.Reader
 	// Original is what RCPT named, for each recipient of Entry.
 	Original []mailaddr.Address
+}
+
+// Expanded is a recipient that stands for others.
+type Expanded struct {
+	At      smtpd.Recipient // as RCPT named it
+	List    bool            // it is a mailing list
+	To      []mailaddr.Address
+	Senders []mailaddr.Address // with which it goes on to another organisation, or from a list
+	Entries []string           // queue ids of the parts that hold them
+	// Message is the message as it came, to be returned in a report.
+	Message io.Reader
 }
 
 // The reasons of refusals, as metrics count them.
@@ -76,29 +102,39 @@ const (
 	LoopLimit = "loop"
 	Size      = "size"
 	Reserved  = "reserved" // a local part that is there to be refused
+	Stranger  = "greylist"
 )
 
 // spare is how much of the disk mail must leave free, in octets.
 const spare = 16 << 20
 
 // Backend implements smtpd.Backend.
-type Backend struct{ cfg Config }
+type Backend struct {
+	cfg       Config
+	srs       *forward.SRS
+	strangers *Greylist // nil: they are welcome
+}
 
 // New returns a Backend.
 func New(cfg Config) *Backend {
 	if cfg.Grey == nil {
 		cfg.Grey = NewGreylist(cfg.Speed)
 	}
-	return &Backend{cfg}
+	b := &Backend{cfg: cfg, srs: forward.NewSRS(cfg.Org, cfg.Speed)}
+	if !cfg.Submission {
+		b.strangers = newStrangers(cfg.Org, cfg.Speed)
+	}
+	return b
 }
 
 // Open implements smtpd.Backend. Everybody may talk.
 func (b *Backend) Open(_ context.Context, p smtpd.Peer) (smtpd.Session, error) {
-	return &session{cfg: &b.cfg, peer: p}, nil
+	return &session{Backend: b, cfg: &b.cfg, peer: p}, nil
 }
 
 // session is one connection.
 type session struct {
+	*Backend
 	cfg    *Config
 	peer   smtpd.Peer
 	person lab.Person // who authenticated
@@ -167,6 +203,8 @@ const (
 	AskMDA                   // if the mailbox is there
 	Foreign                  // to be brought elsewhere
 	OnPurpose                // a reserved local part
+	Behind                   // an alias or a list: others stand behind it
+	Report                   // an address of package forward's SRS: for whoever it was made for
 )
 
 // Judge decides about a recipient, and returns the address by which it is
@@ -195,14 +233,27 @@ func Judge(org *lab.Org, own []netip.Addr, submission bool, to mailaddr.Address)
 	case org.Local(to.Domain) && to.Postmaster():
 		return to, Take // RFC 5321 §4.5.1: postmaster is always accepted.
 	case org.Local(to.Domain):
-		if name, ok := org.Reserved(to.Local); ok {
-			return queuedFor(org, name, to.Domain), OnPurpose
-		}
-		return to, AskMDA
+		return judgeLocal(org, to)
 	case submission || org.Relayed(to.Domain):
 		return to, Foreign
 	}
 	return to, Denied
+}
+
+func judgeLocal(org *lab.Org, to mailaddr.Address) (mailaddr.Address, Verdict) {
+	if _, ok := org.Person(to.Local); ok {
+		return to, AskMDA
+	}
+	if org.Expands(to.Local) {
+		return to, Behind
+	}
+	if name, ok := org.Reserved(to.Local); ok {
+		return queuedFor(org, name, to.Domain), OnPurpose
+	}
+	if forward.IsSRS(to.Local) {
+		return to, Report
+	}
+	return to, AskMDA
 }
 
 func (s *session) judge(to mailaddr.Address) (mailaddr.Address, Verdict) {
@@ -212,13 +263,31 @@ func (s *session) judge(to mailaddr.Address) (mailaddr.Address, Verdict) {
 // Rcpt implements smtpd.Session.
 func (s *session) Rcpt(ctx context.Context, t *smtpd.Transaction, to smtpd.Recipient) (reply.Reply, error) {
 	address, verdict := s.judge(to.To)
-	switch verdict {
+	if verdict == OnPurpose { // whose replies mean something else
+		return s.reserved(ctx, t, to.To)
+	}
+	r, err := s.known(ctx, t, to.To, address, verdict)
+	// Who does not exist need not come back to hear it. RFC 5321 §4.5.1:
+	// postmaster is for everybody.
+	if err == nil && verdict != Take && s.stranger(t.From, address) {
+		return reply.Reply{}, s.refuse(Stranger, reply.Newf(450, "4.7.1",
+			"%s: greylisted, as this host does not know you yet; try again in a moment", to.To.Path()), nil)
+	}
+	return r, err
+}
+
+// known answers for a recipient that is no reserved one.
+func (s *session) known(ctx context.Context, t *smtpd.Transaction, named, address mailaddr.Address, v Verdict) (reply.Reply, error) {
+	switch v {
 	case Denied:
-		return reply.Reply{}, s.refuse(Relay, reply.Newf(550, "5.7.1", "%s: relay access denied", to.To.Path()), nil)
+		return reply.Reply{}, s.refuse(Relay, reply.Newf(550, "5.7.1", "%s: relay access denied", named.Path()), nil)
 	case AskMDA:
 		return s.ask(ctx, t, address)
-	case OnPurpose:
-		return s.reserved(ctx, t, to.To)
+	case Behind:
+		return s.behind(t, address)
+	case Report:
+		_, err := s.reportFor(t, address)
+		return reply.Reply{}, err
 	}
 	return reply.Reply{}, nil
 }

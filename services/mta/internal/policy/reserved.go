@@ -21,12 +21,6 @@ var (
 )
 
 // queuedFor is where mail for a reserved name goes when it is accepted.
-//
-// Forwarding leaves the reverse-path as it is, as an alias does (RFC 5321
-// §3.9.1): a bounce goes to whoever wrote the message, never to the forwarding
-// address, and that of a bounce to nobody. Each round puts a Received line in
-// front, so that two organisations which forward to each other stop at
-// trace.MaxHops; lab.Load refuses the plainest of such circles.
 func queuedFor(org *lab.Org, name lab.Reserved, domain string) mailaddr.Address {
 	if name == lab.Forwarded || name == lab.Moved {
 		if a, err := mailaddr.Parse(org.Elsewhere); err == nil {
@@ -34,6 +28,12 @@ func queuedFor(org *lab.Org, name lab.Reserved, domain string) mailaddr.Address 
 		}
 	}
 	return mailaddr.Address{Local: "postmaster", Domain: domain}
+}
+
+// willForward is what RCPT hears of an address whose mail goes on to one other
+// (RFC 5321 §3.4).
+func willForward(to mailaddr.Address) reply.Reply {
+	return reply.Newf(251, "2.1.5", "User not local; will forward to %s", to.Path())
 }
 
 // reserved answers for a local part that means a reply.
@@ -54,7 +54,7 @@ func (s *session) reserved(ctx context.Context, t *smtpd.Transaction, to mailadd
 		r := reply.Newf(551, "5.1.6", "User not local; please try %s", queued.Path())
 		return reply.Reply{}, s.refuse(Reserved, r, nil)
 	case lab.Forwarded: // RFC 5321 §3.4
-		return reply.Newf(251, "2.1.5", "User not local; will forward to %s", queued.Path()), nil
+		return willForward(queued), nil
 	case lab.Grey:
 		if !s.cfg.Grey.Pass(s.peer.Remote.Addr(), t.From, to, time.Now()) {
 			return refuse(450, "4.7.1", "%s: greylisted; try again in a moment")

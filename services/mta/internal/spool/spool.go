@@ -168,11 +168,32 @@ func NewID() string {
 // second; not those that have a Reply, which says why they are not attempted at
 // once.
 func (s *Spool) Add(ctx context.Context, e *Entry, body io.Reader) error {
-	err := s.db.Write(ctx, func(tx *durable.Tx) error { return insert(tx, e, body) })
+	return s.AddAll(ctx, []Part{{e, body}})
+}
+
+// Part is one of several entries that are stored together.
+type Part struct {
+	Entry *Entry
+	Body  io.Reader
+}
+
+// AddAll is Add for several messages in one transaction: all of them are stored,
+// or none.
+func (s *Spool) AddAll(ctx context.Context, parts []Part) error {
+	err := s.db.Write(ctx, func(tx *durable.Tx) error {
+		for _, p := range parts {
+			if err := insert(tx, p.Entry, p.Body); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("add to spool: %w", err)
 	}
-	s.account(1, e.Size)
+	for _, p := range parts {
+		s.account(1, p.Entry.Size)
+	}
 	return nil
 }
 

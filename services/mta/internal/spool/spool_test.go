@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -260,5 +261,26 @@ func TestIDs(t *testing.T) {
 			t.Fatalf("%q", id)
 		}
 		seen[id] = true
+	}
+}
+
+func TestPartsOfAMessageAreStoredTogetherOrNotAtAll(t *testing.T) {
+	s := open(t, t.TempDir())
+	one, two := entry(t, "A1", "ana@aurora.test", "bruno@boreal.test"), entry(t, "A2", "turma-owner@boreal.test", "caio@cedro.test")
+	broken := io.MultiReader(strings.NewReader("Oi"), iotest.ErrReader(errors.New("gone")))
+	if err := s.AddAll(t.Context(), []Part{{one, strings.NewReader("um")}, {two, broken}}); err == nil {
+		t.Fatal("half a message is stored")
+	}
+	if st, err := s.Stats(t.Context()); err != nil || st.Messages != 0 || st.Octets != 0 {
+		t.Errorf("after a failure: %+v, %v", st, err)
+	}
+	if err := s.AddAll(t.Context(), []Part{{one, strings.NewReader("um")}, {two, strings.NewReader("dois")}}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := s.Stats(t.Context()); err != nil || st.Messages != 2 || st.Octets != 6 {
+		t.Errorf("stored: %+v, %v", st, err)
+	}
+	if e, err := s.Entry(t.Context(), "A2", "cedro.test"); err != nil || e.From.String() != "turma-owner@boreal.test" || e.Size != 4 {
+		t.Errorf("the second: %+v, %v", e, err)
 	}
 }

@@ -31,9 +31,13 @@ type Header struct {
 	// empty line: it is all body, as people type it.
 	Bare     bool
 	EightBit bool // an octet above 127, anywhere
+	// DeliveredTo and ListIDs are the values of the fields Delivered-To and
+	// List-Id.
+	DeliveredTo, ListIDs []string
 
-	scan headsample.Scanner
-	id   headsample.MessageID
+	scan        headsample.Scanner
+	id          headsample.MessageID
+	been, lists headsample.Values
 }
 
 // Write implements io.Writer; it never fails.
@@ -43,6 +47,7 @@ func (h *Header) Write(p []byte) (int, error) {
 	}
 	if h.scan.Line == nil {
 		h.scan.Line = h.field
+		h.been.Name, h.lists.Name = "Delivered-To", "List-Id"
 	}
 	_, _ = h.scan.Write(p) // it never fails
 	return len(p), nil
@@ -52,11 +57,14 @@ func (h *Header) Write(p []byte) (int, error) {
 func (h *Header) End() {
 	h.scan.End()
 	h.Bare, h.HasID, h.MessageID = h.scan.Bare(), h.id.Found(), h.id.String()
+	h.DeliveredTo, h.ListIDs = h.been.List, h.lists.List
 }
 
 // field takes one line of the header.
 func (h *Header) field(line []byte) {
 	h.id.Line(line)
+	h.been.Line(line)
+	h.lists.Line(line)
 	if line[0] == ' ' || line[0] == '\t' {
 		return
 	}

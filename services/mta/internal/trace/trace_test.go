@@ -105,3 +105,11 @@ func TestWithKeywords(t *testing.T) {
 		}
 	}
 }
+
+func TestHeaderKnowsWhereAMessageHasBeen(t *testing.T) {
+	const message = "Delivered-To: todos@boreal.test\r\nList-Id: Equipe\r\n\t<equipe.boreal.test>\r\nDelivered-To: ana@aurora.test\r\n\r\n"
+	h := read(message, 5)
+	if strings.Join(h.DeliveredTo, "|") != "todos@boreal.test|ana@aurora.test" || strings.Join(h.ListIDs, "|") != "Equipe <equipe.boreal.test>" {
+		t.Errorf("%q, %q", h.DeliveredTo, h.ListIDs)
+	}
+}

@@ -25,7 +25,7 @@ var patterns = map[string]*regexp.Regexp{
 	"received-from-mta":    regexp.MustCompile(`^dns; [!-'*-~]+ \([0-9A-Fa-f.:]+\)$`),
 	"original-recipient":   regexp.MustCompile(`^[A-Za-z0-9-]+; .+$`),
 	"final-recipient":      regexp.MustCompile(`^(rfc822|utf-8); .+$`),
-	"action":               regexp.MustCompile(`^(failed|delayed|delivered|relayed)$`),
+	"action":               regexp.MustCompile(`^(failed|delayed|delivered|relayed|expanded)$`),
 	"status":               regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}$`),
 	"diagnostic-code":      regexp.MustCompile(`^(smtp; [245][0-9][0-9]( .*)?|X-Correio; .+)$`),
 	"x-correio-queue-id":   regexp.MustCompile(`^[0-9A-F]+$`),
@@ -103,7 +103,7 @@ func checkRecipient(f Fields, global bool) error {
 		return err
 	}
 	action, class := f["action"], f["status"][:1]
-	wanted := map[string]string{"failed": "54", "delayed": "4", "delivered": "2", "relayed": "2"}[action]
+	wanted := map[string]string{"failed": "54", "delayed": "4", "delivered": "2", "relayed": "2", "expanded": "2"}[action]
 	_, until := f["will-retry-until"]
 	_, host := f["remote-mta"]
 	kind, address, _ := strings.Cut(f["final-recipient"], "; ")

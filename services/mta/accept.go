@@ -1,0 +1,166 @@
+package mta
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"correio/services/internal/dsn"
+	"correio/services/internal/durable"
+	"correio/services/internal/event"
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/reason"
+	"correio/services/internal/reply"
+	"correio/services/mta/internal/bounce"
+	"correio/services/mta/internal/forward"
+	"correio/services/mta/internal/policy"
+	"correio/services/mta/internal/spool"
+)
+
+// accept makes a message durable, with all entries that it makes, and starts
+// its delivery.
+func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
+	var parts []spool.Part
+	for _, p := range append([]policy.Part{a.Part}, a.More...) {
+		n.parkDead(p.Entry)
+		parts = append(parts, spool.Part{Entry: p.Entry, Body: p.Body})
+	}
+	reports, err := n.expansionReports(a)
+	defer func() {
+		for _, r := range reports {
+			r.body.Close() // nothing that matters is left in it
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	for _, r := range reports {
+		parts = append(parts, spool.Part{Entry: r.entry, Body: r.body.Reader()})
+	}
+	if err := n.spool.AddAll(ctx, parts); err != nil {
+		return err
+	}
+	n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
+	n.tellAccepted(a, reports)
+	for _, p := range parts {
+		n.enqueue(p.Entry)
+	}
+	return nil
+}
+
+// tellAccepted records what has been stored.
+func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {
+	tell := func(e *spool.Entry, client, originals, why string) {
+		n.env.Events.Append(event.Record{
+			Kind: event.KindQueue, Conn: a.Peer.Conn, Queue: e.ID, Message: e.MessageID, Text: event.Accepted,
+			Meta: event.M(event.From, e.From.Path(), event.To, addresses(e), event.Size, strconv.FormatInt(e.Size, 10),
+				event.Client, client, event.Original, originals, event.Reason, why),
+		})
+		n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
+	}
+	tell(a.Entry, a.Client, originals(a.Entry, a.Original), "")
+	for _, x := range a.Expanded {
+		report := ""
+		for _, r := range reports {
+			if r.about == x.At.To {
+				report = r.entry.ID
+			}
+		}
+		n.env.Events.Append(event.Record{
+			Kind: event.KindQueue, Queue: a.Entry.ID, Message: a.Entry.MessageID, Text: event.Expanded,
+			Meta: event.M(event.To, x.At.To.String(), event.Rules, reason.Encode(whyExpanded(a, x)...),
+				event.Entries, strings.Join(x.Entries, ", "), event.BounceID, report),
+		})
+	}
+	for _, p := range a.More {
+		tell(p.Entry, a.Client, originals(p.Entry, p.Original), "")
+	}
+	for _, r := range reports {
+		n.metrics.Accepted.WithLabelValues("report").Inc()
+		tell(r.entry, "report about "+a.Entry.ID, "", string(r.action))
+	}
+}
+
+// whyExpanded says who is behind a recipient, and whose name it goes on in.
+func whyExpanded(a policy.Accepted, x policy.Expanded) []reason.Reason {
+	var members []string
+	for _, to := range x.To {
+		members = append(members, to.String())
+	}
+	why := []reason.Reason{reason.New(reason.StandsFor, x.At.To.String(), strings.Join(members, ", "))}
+	for _, from := range x.Senders {
+		rule := reason.ListSender
+		switch {
+		case from == a.Sender:
+			rule = reason.KeptSender
+		case forward.IsSRS(from.Local):
+			rule = reason.NewSender
+		}
+		why = append(why, reason.New(rule, from.Path()))
+	}
+	return why
+}
+
+// expansionReport tells a sender who wanted to hear of the delivery that a
+// recipient was not the last.
+type expansionReport struct {
+	about  mailaddr.Address
+	action bounce.Action
+	entry  *spool.Entry
+	body   *durable.Buffer
+}
+
+// expansionReports writes them. RFC 3461 §5.2.7.1: what comes to a list is
+// delivered there. §5.2.7.3: what comes to an alias of several is expanded; to
+// one of a single address it goes on, and whoever delivers it reports it.
+func (n *Node) expansionReports(a policy.Accepted) (list []expansionReport, err error) {
+	for _, x := range a.Expanded {
+		if a.Sender.Null() || !dsn.Wants(x.At.Notify, dsn.Success) || !x.List && len(x.To) < 2 {
+			continue
+		}
+		r, err := n.expansionReport(a, x)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+func (n *Node) expansionReport(a policy.Accepted, x policy.Expanded) (expansionReport, error) {
+	e, now, id := a.Entry, time.Now(), spool.NewID()
+	to := forward.NewSRS(n.env.Org, n.env.Speed).ReturnTo(a.Sender, now)
+	report := bounce.Report{
+		Action: bounce.Expanded, MTA: n.env.Host.Name, To: to, MessageID: id + "@" + n.env.Host.Name,
+		From: mailaddr.Address{Local: "postmaster", Domain: n.env.Org.Domain},
+		Date: now, Boundary: spool.NewID() + spool.NewID(),
+		Queue: e.ID, Sender: a.Sender, Arrived: e.Arrived, EnvID: a.EnvID, OriginalID: e.MessageID,
+		HeadersOnly: true, Message: x.Message,
+		Recipients: []bounce.Recipient{{
+			To: x.At.To, ORcpt: x.At.ORcpt, At: now, Reply: reply.Newf(250, "2.1.5", "Expanded to %d recipients", len(x.To)),
+		}},
+	}
+	if x.List {
+		report.Action = bounce.Delivered
+	}
+	entry := &spool.Entry{
+		Message: spool.Message{ID: id, Arrived: now, MessageID: report.MessageID, UTF8: !to.ASCII()},
+		Rcpts:   []spool.Recipient{{To: to, Notify: dsn.Never, Next: now.Add(n.firstWait())}},
+	}
+	body := n.spool.Buffer(0)
+	var err error
+	if entry.EightBit, err = bounce.Write(body, report); err != nil {
+		body.Close()
+		return expansionReport{}, err
+	}
+	n.parkDead(entry)
+	return expansionReport{x.At.To, report.Action, entry, body}, nil
+}
+
+// firstWait is how long after the first attempt the second one comes.
+func (n *Node) firstWait() time.Duration {
+	wait, _ := n.policy.Wait(1, 0, rand.Float64())
+	return n.env.Speed.Real(wait)
+}

@@ -1,0 +1,125 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"correio/services/internal/lab"
+	"correio/services/internal/smtpd"
+)
+
+// grey opens a session of a site that greylists, for a client.
+func grey(t *testing.T, b *Backend, client string) smtpd.Session {
+	t.Helper()
+	s, err := b.Open(t.Context(), smtpd.Peer{Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func greyBackend(t *testing.T, change func(*Config)) *Backend {
+	t.Helper()
+	var b *Backend
+	_, _ = open(t, func(c *Config) {
+		withAliases(c)
+		c.Org.SMTP.Greylist = lab.Greylist(time.Minute)
+		c.Org.Hosts = []lab.Host{{
+			Name: "mx2.boreal.test", Role: lab.RoleMTA, Internet: netip.MustParseAddr("198.18.2.26"), LAN: netip.MustParseAddr("198.19.2.26"),
+		}}
+		change(c)
+		b = New(*c)
+	})
+	return b
+}
+
+func TestStrangersAreTakenAtTheirSecondAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := greyBackend(t, func(*Config) {})
+		for _, to := range []string{"bruno@boreal.test", "todos@boreal.test", "fora@boreal.test", "x@selfbackup.casos.test"} {
+			if _, r := hear(t, grey(t, b, "198.18.1.25"), "ana@aurora.test", to); r.Code != 450 || r.Enhanced.String() != "4.7.1" {
+				t.Errorf("%s at first: %s", to, r)
+			}
+		}
+		time.Sleep(time.Minute - 1)
+		if _, r := hear(t, grey(t, b, "198.18.1.25"), "ana@aurora.test", "bruno@boreal.test"); r.Code != 450 {
+			t.Errorf("too early: %s", r)
+		}
+		time.Sleep(1)
+		if _, r := hear(t, grey(t, b, "198.18.1.77"), "ana@aurora.test", "bruno@boreal.test"); r.Code != 0 {
+			t.Errorf("later, from the same network: %s", r)
+		}
+		if _, r := hear(t, grey(t, b, "198.18.3.25"), "ana@aurora.test", "bruno@boreal.test"); r.Code != 450 {
+			t.Errorf("from another network: %s", r)
+		}
+	})
+}
+
+func TestGreylistingSpares(t *testing.T) {
+	for name, test := range map[string]struct {
+		change   func(*Config)
+		from, to string
+		want     int
+	}{
+		"the site's own backup":    {nil, "198.18.2.26", "bruno@boreal.test", 0},
+		"its LAN":                  {nil, "198.19.2.26", "bruno@boreal.test", 0},
+		"postmaster":               {nil, "198.18.1.25", "postmaster@boreal.test", 0},
+		"submission":               {func(c *Config) { c.Submission = true }, "198.18.2.100", "carla@cedro.test", 0},
+		"a site without":           {func(c *Config) { c.Org.SMTP.Greylist = 0 }, "198.18.1.25", "bruno@boreal.test", 0},
+		"who is refused for good":  {nil, "198.18.1.25", "carla@cedro.test", 550},
+		"a reserved part":          {nil, "198.18.1.25", "cheio@boreal.test", 452},
+		"the reserved part of its": {nil, "198.18.1.25", "cinza@boreal.test", 450},
+	} {
+		b := greyBackend(t, func(c *Config) {
+			if test.change != nil {
+				test.change(c)
+			}
+		})
+		s := grey(t, b, test.from).(*session)
+		s.person = lab.Person{Name: "bruno"}
+		if _, r := hear(t, s, "bruno@boreal.test", test.to); r.Code != test.want {
+			t.Errorf("%s: %s, want %d", name, r, test.want)
+		}
+		if b.strangers != nil && len(b.strangers.triple.at) > 0 {
+			t.Errorf("%s: remembered as a stranger", name)
+		}
+	}
+}
+
+// Whose mail has come back five times need not do so again, until it stays away
+// for long.
+func TestNetworksOfMailServersAreKnownInTheEnd(t *testing.T) {
+	g, now := newGreylist(time.Minute, greyPasses, 60), time.Unix(0, 0)
+	client, bruno := netip.MustParseAddr("198.18.1.25"), address(t, "bruno@boreal.test")
+	pass := func(client netip.Addr, sender int) bool {
+		return g.Pass(client, address(t, fmt.Sprintf("s%d@aurora.test", sender)), bruno, now)
+	}
+	for i := range greyPasses {
+		if pass(client, i) {
+			t.Fatalf("sender %d is no stranger", i)
+		}
+		now = now.Add(time.Second) // a minute of the lab
+		if !pass(client, i) || !pass(client, i) {
+			t.Fatalf("sender %d does not pass", i)
+		}
+	}
+	if !pass(client, 100) || pass(netip.MustParseAddr("198.18.3.25"), 100) {
+		t.Error("the network is not known, or all are")
+	}
+	now = now.Add(netKeep/60 + 1)
+	if pass(client, 101) {
+		t.Error("the network is known for ever")
+	}
+	for i := range greyNets + 10 { // each passes once
+		at := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
+		pass(at, 0)
+		now = now.Add(time.Second)
+		pass(at, 0)
+	}
+	if len(g.net.at) != greyNets || g.net.order.Len() != greyNets {
+		t.Errorf("%d networks are kept", len(g.net.at))
+	}
+}

@@ -1,0 +1,269 @@
+package policy
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"correio/services/internal/dsn"
+	"correio/services/internal/durable"
+	"correio/services/internal/lab"
+	"correio/services/internal/mailaddr"
+	"correio/services/internal/reply"
+	"correio/services/internal/smtpd"
+	"correio/services/mta/internal/forward"
+	"correio/services/mta/internal/spool"
+	"correio/services/mta/internal/trace"
+)
+
+// replyCircle is told when a message comes back to where it was forwarded.
+var replyCircle = reply.New(554, "5.4.6", "Mail forwarding loop: the message has been expanded here before")
+
+// behind answers for an alias or a list.
+func (s *session) behind(t *smtpd.Transaction, to mailaddr.Address) (reply.Reply, error) {
+	if _, list := s.cfg.Org.List(to.Local); list && t.From.Null() {
+		// A report about a list's mail is for its owner; redistributed, it could
+		// not be reported about any more.
+		return reply.Reply{}, s.refuse(Mailbox, reply.Newf(550, "5.7.1", "%s: the list takes no reports; write to its owner", to.Path()), nil)
+	}
+	copies := forward.Expand(s.cfg.Org, to.Local, to.Domain)
+	if len(copies) == 1 && copies[0].List == "" { // one who is elsewhere, or Expands had said no
+		return willForward(copies[0].To), nil
+	}
+	return reply.Reply{}, nil
+}
+
+// reportFor turns an address that was made for reports back. Nothing else may
+// come by it, or it would let anybody write in our name.
+func (s *session) reportFor(t *smtpd.Transaction, to mailaddr.Address) (mailaddr.Address, error) {
+	back, err := s.srs.Back(to, time.Now())
+	switch {
+	case err != nil:
+		return back, s.refuse(Mailbox, reply.Newf(550, "5.1.1", "%s: %s", to.Path(), err), nil)
+	case !t.From.Null():
+		return back, s.refuse(Mailbox, reply.Newf(550, "5.7.1", "%s takes reports alone, which have the sender <>", to.Path()), nil)
+	}
+	return back, nil
+}
+
+// stranger reports whether the client is to come back later for this recipient.
+// The site's own hosts are known.
+func (s *session) stranger(from, to mailaddr.Address) bool {
+	client := s.peer.Remote.Addr()
+	own := slices.ContainsFunc(s.cfg.Org.ByRole(lab.RoleMTA), func(h lab.Host) bool { return h.Internet == client || h.LAN == client })
+	return s.strangers != nil && !own && !s.strangers.Pass(client, from, to, time.Now())
+}
+
+// plan is who gets a message, by the envelope that they get it with.
+type plan struct {
+	session  *session
+	t        *smtpd.Transaction
+	header   *trace.Header
+	now      time.Time
+	groups   []*group // at least one
+	taken    map[mailaddr.Address]bool
+	expanded []Expanded
+}
+
+// group is the recipients of one envelope.
+type group struct {
+	envelope
+	id       string
+	rcpts    []spool.Recipient
+	original []mailaddr.Address
+}
+
+// envelope is what recipients share.
+type envelope struct {
+	from mailaddr.Address
+	via  mailaddr.Address // what was expanded to bring it elsewhere; zero for none
+	list string           // the list that it comes from; "" for none
+}
+
+// plan finds out who gets a message. Each gets it once; RCPT comes before aliases.
+func (s *session) plan(t *smtpd.Transaction, h *trace.Header, now time.Time) (*plan, error) {
+	p := &plan{session: s, t: t, header: h, now: now, taken: map[mailaddr.Address]bool{}}
+	direct := envelope{from: t.From.ALabels()}
+	circles, later := 0, map[int][]forward.Copy{}
+	for i, r := range t.Rcpts {
+		to, copies, err := s.resolve(t, r.To)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(copies) > 0 && p.circle(to):
+			circles++ // the MDA gives it back, if it is not alone
+		case len(copies) > 0:
+			later[i] = copies
+			continue
+		}
+		p.taken[s.mailbox(to)] = true
+		p.add(direct, r.To, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to)})
+	}
+	if circles == len(t.Rcpts) {
+		return nil, s.refuse(LoopLimit, replyCircle, nil)
+	}
+	for i, r := range t.Rcpts {
+		if len(later[i]) > 0 {
+			p.expand(direct, r, s.own(r.To), later[i])
+		}
+	}
+	return p, nil
+}
+
+// own is an address of the site with a domain of the site, where it may be
+// written with one of our IP addresses.
+func (s *session) own(a mailaddr.Address) mailaddr.Address {
+	if a = a.ALabels(); !s.cfg.Org.Local(a.Domain) {
+		a.Domain = s.cfg.Org.Domain
+	}
+	return a
+}
+
+// resolve returns where a recipient's mail is queued for; or, where others are
+// behind it, its own address and who they are.
+func (s *session) resolve(t *smtpd.Transaction, named mailaddr.Address) (mailaddr.Address, []forward.Copy, error) {
+	to, verdict := s.judge(named)
+	switch verdict {
+	case Behind:
+		return to, forward.Expand(s.cfg.Org, to.Local, to.Domain), nil
+	case Report:
+		back, err := s.reportFor(t, to)
+		return back, nil, err
+	case OnPurpose:
+		if name, _ := s.cfg.Org.Reserved(named.Local); name == lab.Forwarded {
+			return s.own(named), []forward.Copy{{To: to}}, nil
+		}
+	}
+	return to, nil, nil
+}
+
+// circle reports whether the message has been expanded at an address before.
+func (p *plan) circle(at mailaddr.Address) bool {
+	_, list := p.session.cfg.Org.List(at.Local)
+	return forward.Been(p.header.DeliveredTo, at) || list && forward.OfList(p.header.ListIDs, mailaddr.Fold(at.Local), at.Domain)
+}
+
+// mailbox is what makes two addresses of the site one.
+func (s *session) mailbox(to mailaddr.Address) mailaddr.Address {
+	if person, ok := s.cfg.Org.Person(to.Local); ok && s.cfg.Org.Local(to.Domain) {
+		return mailaddr.Address{Local: person.Name, Domain: s.cfg.Org.Domain}
+	}
+	return to
+}
+
+// expand adds those behind a recipient, whose own address is at.
+func (p *plan) expand(direct envelope, r smtpd.Recipient, at mailaddr.Address, copies []forward.Copy) {
+	s := p.session
+	_, list := s.cfg.Org.List(at.Local)
+	e := Expanded{At: r, List: list}
+	for _, c := range copies {
+		e.To = append(e.To, c.To)
+		box := s.mailbox(c.To)
+		if p.taken[box] {
+			continue
+		}
+		p.taken[box] = true
+		env, rcpt := direct, spool.Recipient{To: c.To, Notify: r.Notify, ORcpt: originalRecipient(r, c.To)}
+		if len(copies) > 1 {
+			rcpt.Notify = withoutSuccess(r.Notify)
+		}
+		switch {
+		case c.List != "":
+			env = envelope{forward.Owner(c.List, at.Domain), at, c.List}
+			// RFC 3461 §5.2.7.1: the envelope of a list is a new one.
+			rcpt = spool.Recipient{To: c.To}
+		case !s.cfg.Org.Local(c.To.Domain):
+			env.via = at
+			var err error
+			if env.from, err = s.srs.Rewrite(direct.from, p.now); err != nil {
+				s.cfg.Log.Warn("forwarded with the sender as it is", "msg_id", s.queue, "from", direct.from.Path(), "to", c.To.Path(), "err", err)
+			}
+		}
+		g := p.add(env, r.To, rcpt)
+		if !slices.Contains(e.Entries, g.id) {
+			e.Entries = append(e.Entries, g.id)
+		}
+		if env != direct && !slices.Contains(e.Senders, env.from) {
+			e.Senders = append(e.Senders, env.from)
+		}
+	}
+	p.expanded = append(p.expanded, e)
+}
+
+// add puts a recipient to those of the same envelope.
+func (p *plan) add(env envelope, named mailaddr.Address, r spool.Recipient) *group {
+	i := slices.IndexFunc(p.groups, func(g *group) bool { return g.envelope == env })
+	if i < 0 {
+		i = len(p.groups)
+		id := p.session.queue
+		if i > 0 {
+			id = spool.NewID()
+		}
+		p.groups = append(p.groups, &group{envelope: env, id: id})
+	}
+	g := p.groups[i]
+	r.Next = p.now.Add(p.session.cfg.Wait())
+	if len(g.rcpts) > 0 {
+		r.Next = g.rcpts[0].Next // they are tried together
+	}
+	g.rcpts, g.original = append(g.rcpts, r), append(g.original, named)
+	return g
+}
+
+// accepted is what is to be stored. utf8 says that the message itself needs
+// SMTPUTF8.
+func (p *plan) accepted(utf8 bool, message *durable.Buffer) Accepted {
+	var parts []Part
+	for _, g := range p.groups {
+		parts = append(parts, Part{Entry: p.entry(g, utf8), Body: p.body(g, message), Original: g.original})
+	}
+	for i := range p.expanded {
+		p.expanded[i].Message = p.body(&group{id: p.session.queue}, message)
+	}
+	return Accepted{Part: parts[0], More: parts[1:], Sender: p.t.From.ALabels(), EnvID: p.t.Params.EnvID, Expanded: p.expanded}
+}
+
+// entry makes the queue entry of a group.
+func (p *plan) entry(g *group, utf8 bool) *spool.Entry {
+	h, params := p.header, p.t.Params
+	e := &spool.Entry{Rcpts: g.rcpts, Message: spool.Message{
+		ID: g.id, Arrived: p.now, From: g.from, Ret: params.Ret, EnvID: params.EnvID,
+		// What it was announced as does not matter: many announce 8BITMIME always.
+		EightBit: h.EightBit, Binary: params.Body == "BINARYMIME", UTF8: utf8, MessageID: h.MessageID,
+	}}
+	if g.list != "" {
+		e.Ret, e.EnvID = "", ""
+	}
+	return e
+}
+
+// body is the message of a group.
+func (p *plan) body(g *group, message *durable.Buffer) io.Reader {
+	s := p.session
+	var rest io.Reader = message.Reader()
+	more := ""
+	if g.via.ALabels().ASCII() && !g.via.Null() {
+		more = "Delivered-To: " + g.via.String() + "\r\n"
+	}
+	if l, ok := s.cfg.Org.List(g.list); ok {
+		more += forward.Fields(l, g.via.Domain)
+		if !p.header.Bare {
+			rest = forward.WithoutListFields(rest)
+		}
+	}
+	return io.MultiReader(strings.NewReader(s.prefix(p.t, p.header, p.now, g.id, more)), rest)
+}
+
+// withoutSuccess is the NOTIFY of those behind an alias of several: that it was
+// expanded is what the sender is told (RFC 3461 §5.2.7.3).
+func withoutSuccess(notify string) string {
+	if !dsn.Wants(notify, dsn.Success) {
+		return notify
+	}
+	words := slices.DeleteFunc(strings.Split(strings.ToUpper(notify), ","), func(w string) bool { return w == dsn.Success })
+	if len(words) == 0 {
+		return dsn.Never
+	}
+	return strings.Join(words, ",")
+}
