@@ -2,10 +2,10 @@
 // command line lives on: JSON under /api/v1, events as a stream.
 //
 //	GET  /api/v1/lab                     name, version, speed
-//	GET  /api/v1/nodes                   every node's state
+//	GET  /api/v1/nodes                   every node's state (?lang=)
 //	GET  /api/v1/events                  the merged records, as control.StreamEvents
 //	GET  /api/v1/journeys                messages, newest first (?limit=)
-//	GET  /api/v1/journeys/{id|last}      one journey (?wait=&timeout=)
+//	GET  /api/v1/journeys/{id|last}      one journey (?wait=&timeout=&lang=)
 //	ANY  /api/v1/nodes/{name}/control/…  a node's control port
 //	GET  /api/v1/dial?via=&to=           a tunnel (Upgrade: correio-dial)
 //	POST /api/v1/nodes/{name}/stop|start where there is a supervisor
@@ -14,7 +14,8 @@
 // It is no authority on anything: it reads what the nodes tell and passes
 // requests on. Who may ask is package guard's concern. Errors are
 // control.Problem: a text in English, and a code with what it speaks of (package
-// problem).
+// problem). With ?lang=pt-BR texts for people are in Portuguese; keys, codes and
+// states are the same in every language.
 package api
 
 import (
@@ -27,6 +28,7 @@ import (
 	"correio/services/internal/control"
 	"correio/services/internal/journey"
 	"correio/services/internal/problem"
+	"correio/services/internal/text"
 	"correio/services/observatory/internal/collect"
 	"correio/services/observatory/internal/forward"
 	"correio/services/observatory/internal/history"
@@ -112,8 +114,12 @@ func Register(mux *http.ServeMux, cfg Config) {
 	mux.HandleFunc("GET /api/v1/lab", func(w http.ResponseWriter, _ *http.Request) {
 		control.WriteJSON(w, http.StatusOK, s.About)
 	})
-	mux.HandleFunc("GET /api/v1/nodes", func(w http.ResponseWriter, _ *http.Request) {
-		control.WriteJSON(w, http.StatusOK, Nodes{s.Nodes.Nodes()})
+	mux.HandleFunc("GET /api/v1/nodes", func(w http.ResponseWriter, r *http.Request) {
+		nodes := s.Nodes.Nodes()
+		for i, n := range nodes {
+			nodes[i].Reason = n.Because(language(r))
+		}
+		control.WriteJSON(w, http.StatusOK, Nodes{nodes})
 	})
 	mux.HandleFunc("GET /api/v1/events", limited(s.streams, s.events))
 	mux.HandleFunc("GET /api/v1/journeys", s.journeys)
@@ -126,6 +132,9 @@ func Register(mux *http.ServeMux, cfg Config) {
 		control.WriteProblem(w, http.StatusNotFound, problem.New(problem.NoSuchAddress, r.Method+" "+r.URL.EscapedPath()))
 	})
 }
+
+// language is the one that a request asks for.
+func language(r *http.Request) text.Lang { return text.Parse(r.URL.Query().Get("lang")) }
 
 // limited refuses requests while as many as slots has room for are open.
 func limited(slots chan struct{}, next http.HandlerFunc) http.HandlerFunc {

@@ -28,7 +28,7 @@ func (s *server) journey(w http.ResponseWriter, r *http.Request) {
 		control.WriteProblem(w, http.StatusNotFound, problem.New(problem.Unseen))
 		return
 	}
-	control.WriteJSON(w, http.StatusOK, j)
+	control.WriteJSON(w, http.StatusOK, j.Said(language(r)))
 }
 
 // waiting reads the parameters wait and timeout; goal is empty without wait.
@@ -55,6 +55,7 @@ func (s *server) await(w http.ResponseWriter, r *http.Request, goal history.Goal
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	j, ok, outcome := s.History.Await(ctx, r.PathValue("id"), goal)
+	j = j.Said(language(r))
 	var why *problem.Problem
 	status := http.StatusGatewayTimeout
 	switch {

@@ -28,6 +28,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
 	"correio/services/internal/problem"
+	"correio/services/internal/text"
 )
 
 // State is what the observatory thinks of a node.
@@ -167,6 +168,15 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(recordsDesc, prometheus.CounterValue, float64(s.Records), s.Name)
 		ch <- prometheus.MustNewConstMetric(missedDesc, prometheus.CounterValue, float64(s.Missed), s.Name)
 	}
+}
+
+// Because says why the node is not ready, in a language as far as it is known in
+// it.
+func (s Status) Because(lang text.Lang) string {
+	if s.Problem != nil && s.Problem.Known() {
+		return s.Problem.In(lang)
+	}
+	return s.Reason
 }
 
 // Why says in one line why a node is not ready.

@@ -20,9 +20,11 @@ import (
 	"strings"
 	"time"
 
+	"correio/services/internal/control"
 	"correio/services/internal/event"
 	"correio/services/internal/journey"
 	"correio/services/internal/lab"
+	"correio/services/internal/mailaddr"
 	"correio/services/internal/text"
 	"correio/services/observatory/internal/collect"
 	"correio/services/observatory/internal/history"
@@ -61,15 +63,16 @@ func Register(mux *http.ServeMux, cfg Config) error {
 	p := &page{Config: cfg, assets: files}
 	p.templates, err = template.New("").Funcs(template.FuncMap{
 		"say": say, "asset": files.url, "clock": clockTime, "shape": shape, "cell": cell, "details": details, "mark": newMark,
+		"both": mailaddr.Both, "all": bothOfAll,
 		"link": func(id string) string { return "/m/" + url.PathEscape(id) },
 		"api":  func(id string) string { return "/api/v1/journeys/" + url.PathEscape(id) },
-		"join": strings.Join,
 	}).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return fmt.Errorf("parse templates: %w", err)
 	}
 	mux.HandleFunc("GET /{$}", p.home)
 	mux.HandleFunc("GET /m/{id...}", p.message)
+	mux.HandleFunc("GET /names", names)
 	mux.HandleFunc("GET /assets/{name}", p.assets.serve)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		p.render(w, r, http.StatusNotFound, "missing.html", missingView{frame: p.frame(w, r), Text: txtNoPage})
@@ -178,6 +181,25 @@ func (p *page) render(w http.ResponseWriter, r *http.Request, status int, name s
 func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Log.Error("page", "path", r.URL.Path, "err", err)
 	http.Error(w, "the page could not be written; the observatory's log says why", http.StatusInternalServerError)
+}
+
+// bothOfAll shows addresses, each in both forms of its domain.
+func bothOfAll(addresses []string) string {
+	shown := make([]string, len(addresses))
+	for i, a := range addresses {
+		shown[i] = mailaddr.Both(a)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// names tells the script how people write the addresses of a message whose
+// domains are internationalised: ?of=a@xn--….test&of=….
+func names(w http.ResponseWriter, r *http.Request) {
+	shown := []string{}
+	for _, name := range r.URL.Query()["of"] {
+		shown = append(shown, cell(mailaddr.Both(name)))
+	}
+	control.WriteJSON(w, http.StatusOK, shown)
 }
 
 // clockTime shows a time of day to the millisecond, in UTC as the script does.

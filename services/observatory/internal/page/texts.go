@@ -45,6 +45,8 @@ var texts = map[string]text.Text{
 	"time":        text.New("Time (UTC)", "Hora (UTC)"),
 	"from":        text.New("From", "De"),
 	"to":          text.New("To", "Para"),
+	"report":      text.New("report", "relatório"),
+	"null-sender": text.New("The null sender: a server's report, which must not be answered (RFC 5321 §4.5.5)", "O remetente nulo: um relatório de servidor, que não deve ser respondido (RFC 5321 §4.5.5)"),
 	"message":     text.New("Message", "Mensagem"),
 	"events":      text.New("Records of the nodes", "Registros dos nós"),
 	"node":        text.New("Node", "Nó"),

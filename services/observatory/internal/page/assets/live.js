@@ -59,12 +59,39 @@ function nameOf(r) {
   return r.message || r.queue + "@" + r.node;
 }
 
+// The null sender is that of reports.
+function fromCell(row, from) {
+  const td = cell(row, from || "<>");
+  if (from) return td;
+  const word = document.createElement("span");
+  word.className = "quiet";
+  word.title = messages.dataset.null;
+  word.textContent = messages.dataset.report;
+  td.append(" ", word);
+  return td;
+}
+
+// People write internationalised domains in another way than DNS has them; the
+// observatory knows how.
+async function showNames(cells) {
+  for (const td of cells.filter((td) => td.textContent.includes("xn--"))) {
+    try {
+      const query = new URLSearchParams(td.textContent.split(", ").map((name) => ["of", name]));
+      const answer = await fetch("/names?" + query);
+      if (answer.ok) td.textContent = (await answer.json()).join(", ");
+    } catch {
+      // They stay as DNS has them.
+    }
+  }
+}
+
+const sender = (r) => (r.meta?.from || "").replace(/^<|>$/g, "");
+
 function messageRow(r) {
   const row = document.createElement("tr");
   row.dataset.message = nameOf(r);
   timeCell(row, r.time);
-  cell(row, r.meta?.from || "");
-  cell(row, r.meta?.to || "");
+  showNames([fromCell(row, sender(r)), cell(row, r.meta?.to || "")]);
   const link = document.createElement("a");
   link.href = "/m/" + encodeURIComponent(nameOf(r));
   link.textContent = nameOf(r);
@@ -90,7 +117,7 @@ function show(item) {
     byId("no-messages")?.remove();
     prepend(messages, messageRow(r));
     const announce = byId("announce");
-    announce.textContent = announce.dataset.message + ": " + (r.meta?.from || "") + " → " + (r.meta?.to || "");
+    announce.textContent = announce.dataset.message + ": " + (sender(r) || messages.dataset.report) + " → " + (r.meta?.to || "");
   }
 }
 
@@ -151,7 +178,7 @@ function showNode(node) {
 async function refresh() {
   if (paused || document.hidden) return;
   try {
-    const answer = await fetch("/api/v1/nodes");
+    const answer = await fetch("/api/v1/nodes?lang=" + root.lang);
     if (answer.ok) (await answer.json()).nodes.forEach(showNode);
   } catch {
     // The stream says that the observatory is away; the next look finds it.
