@@ -1,8 +1,11 @@
 package mta
 
 import (
+	"io"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
@@ -18,6 +21,7 @@ func (w *world) withAliases() *host {
 		"postmaster": {"beatriz"}, "ambos": {"bruno", "beatriz"}, "fora": {"ana@aurora.test"}, "foranao": {"ninguem@aurora.test"},
 	}
 	env.Org.Lists = []lab.List{{Address: "turma", Owner: "beatriz", Members: lab.Targets{"bruno", "ana@aurora.test", "ninguem@aurora.test"}}}
+	env.Org.SMTP.Expn = true
 	env.Speed = 1
 	n, err := New(env)
 	if err != nil {
@@ -116,5 +120,31 @@ func TestReportsAboutForwardedMailReachTheSender(t *testing.T) {
 	}
 	if got := ana.wait(t, 2)[1]; got.to != "ana@aurora.test" || got.from != "" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Where org.yaml lets them, VRFY and EXPN tell on the wire who is there.
+func TestEXPNOnTheWire(t *testing.T) {
+	w := newWorld(t)
+	w.withAliases()
+	conn, err := w.stack.Dial(t.Context(), "tcp", netip.MustParseAddr(pc), netip.MustParseAddrPort("198.18.2.25:25"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("EHLO x.test\r\nVRFY Beatriz\r\nVRFY turma\r\nEXPN turma\r\nEXPN ação\r\nHELP EXPN\r\nQUIT\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	said, err := io.ReadAll(conn)
+	for _, want := range []string{
+		"250 2.1.5 <beatriz@boreal.test>\r\n252 2.0.0 Others", "250-2.1.5 <bruno@boreal.test>\r\n250-2.1.5 <ana@aurora.test>\r\n250 2.1.5 <ninguem@aurora.test>\r\n",
+		"553 5.6.7 A name that is not ASCII", "214 2.0.0 EXPN list",
+	} {
+		if !strings.Contains(string(said), want) {
+			t.Errorf("%v; lacks %q:\n%s", err, want, said)
+		}
 	}
 }

@@ -65,6 +65,15 @@ type Session interface {
 	Close()
 }
 
+// Teller is a Session that may tell who is behind a name (RFC 5321 §3.5), as VRFY
+// and EXPN have it. utf8 says that the client can be told addresses that are not
+// ASCII. A zero reply means that nothing is told, and the engine's usual 252 and
+// 502.
+type Teller interface {
+	Verify(ctx context.Context, name string, utf8 bool) (reply.Reply, error)
+	Expand(ctx context.Context, name string, utf8 bool) (reply.Reply, error)
+}
+
 // Transaction is one mail transaction: what EHLO, MAIL and RCPT said. It begins
 // with Session.Mail and is given up without notice when the next one begins.
 type Transaction struct {

@@ -29,8 +29,35 @@ func (s *session) rset(context.Context, command.Command) reply.Reply {
 // noop ignores its argument, as RFC 5321 §4.1.1.9 wants.
 func (s *session) noop(context.Context, command.Command) reply.Reply { return replyReset }
 
-// vrfy tells nobody who is who; RFC 5321 §7.3 allows that with 252.
-func (s *session) vrfy(_ context.Context, c command.Command) reply.Reply {
+// vrfy tells nobody who is who, unless the backend does; RFC 5321 §7.3 allows
+// that with 252.
+func (s *session) vrfy(ctx context.Context, c command.Command) reply.Reply {
+	if r := s.name(c); r.Code != 0 {
+		return r
+	}
+	teller, ok := s.backend.(Teller)
+	if !ok {
+		return replyVrfy
+	}
+	r, err := teller.Verify(ctx, c.Arg, len(c.Params) > 0)
+	return s.verdict("vrfy", r, err, replyVrfy)
+}
+
+// expn is vrfy for lists.
+func (s *session) expn(ctx context.Context, c command.Command) reply.Reply {
+	teller, ok := s.backend.(Teller)
+	if !ok {
+		return replyExpn
+	}
+	if r := s.name(c); r.Code != 0 {
+		return r
+	}
+	r, err := teller.Expand(ctx, c.Arg, len(c.Params) > 0)
+	return s.verdict("expn", r, err, replyExpn)
+}
+
+// name refuses a name that cannot be asked about.
+func (s *session) name(c command.Command) reply.Reply {
 	switch said := len(c.Params) > 0; {
 	case said && !s.srv.cfg.SMTPUTF8:
 		return replyVrfyParam
@@ -39,14 +66,12 @@ func (s *session) vrfy(_ context.Context, c command.Command) reply.Reply {
 	case !isASCII(c.Arg) && !said:
 		return replyUTF8Vrfy // RFC 6531 §3.7.4.2
 	}
-	return replyVrfy
+	return reply.Reply{}
 }
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
-
-func (s *session) expn(context.Context, command.Command) reply.Reply { return replyExpn }
 
 func (s *session) quit(context.Context, command.Command) reply.Reply {
 	s.hangUp(reasonQuit)
@@ -63,8 +88,8 @@ var syntax = [command.NumVerbs]string{
 	command.Data:     "DATA  then the message, then a line with a dot alone",
 	command.Bdat:     "BDAT octets [LAST]  then so many octets of the message; LAST ends it (RFC 3030)",
 	command.Rset:     "RSET  forgets sender and recipients",
-	command.Vrfy:     "VRFY user [SMTPUTF8]  asks for a mailbox; the answer is 252",
-	command.Expn:     "EXPN list  asks for a list's members; not implemented",
+	command.Vrfy:     "VRFY user [SMTPUTF8]  asks for a mailbox; the answer is 252 where nobody is told",
+	command.Expn:     "EXPN list  asks for a list's members; the answer is 502 where nobody is told",
 	command.Help:     "HELP [command or STATUS]",
 	command.Noop:     "NOOP  does nothing",
 	command.Quit:     "QUIT  ends the session",
