@@ -151,7 +151,7 @@ func (a *app) row(many bool, node, rest string) string {
 // talkOfQueue says what the table does not.
 func (a *app) talkOfQueue(q nodeQueue) {
 	if q.Error != "" {
-		a.say(queueSilent, q.Node, q.Error)
+		a.saySilent(q.Node, q.Error)
 	}
 	for _, d := range q.Dead {
 		a.say(queueDead, q.Node, d.Domain, brief(time.Since(d.Since)), a.when(&d.NextProbe), d.LastReply)
@@ -240,23 +240,36 @@ func (a *app) findQueued(ctx context.Context, lab *client.Lab, which, id string,
 	if err != nil {
 		return "", err
 	}
-	var silent error
+	silent := map[string]error{}
 	for _, name := range names {
 		switch err := ask(name); {
 		case err == nil:
 			return name, nil
 		case errors.Is(err, client.ErrNotQueued):
 		case client.Away(err):
-			a.say(queueSilent, name, client.Why(err, a.lang))
-			silent = err
+			silent[name] = err
 		default:
 			return name, err
 		}
 	}
-	if silent != nil && len(names) == 1 {
+	for _, name := range names {
+		if err := silent[name]; err != nil {
+			a.saySilent(name, client.Why(err, a.lang))
+		}
+	}
+	if len(silent) == len(names) && len(silent) > 0 {
 		return "", errReported
 	}
 	return "", textError(queueNotThere, id)
+}
+
+// saySilent says why an MTA gave no answer. Mostly that names it already.
+func (a *app) saySilent(name, why string) {
+	if strings.HasPrefix(why, name) {
+		fmt.Fprintln(a.stderr, why)
+		return
+	}
+	a.say(queueSilent, name, why)
 }
 
 func (a *app) showQueued(node string, m client.QueuedDetails) error {

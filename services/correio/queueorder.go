@@ -110,7 +110,7 @@ func (a *app) changeQueues(cmd *cobra.Command, lab *client.Lab, order, node stri
 			return err
 		}
 		if err != nil {
-			a.say(queueSilent, name, client.Why(err, a.lang))
+			a.saySilent(name, client.Why(err, a.lang))
 			last = err
 			failed++
 			continue

@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"correio/services/internal/control"
 	"correio/services/internal/event"
 	"correio/services/internal/node"
+	"correio/services/internal/problem"
 	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
 )
@@ -47,22 +49,19 @@ const (
 	orderTime = 2 * time.Minute
 )
 
-// errHeld says that a message cannot be tried.
-var errHeld = errors.New("the message is held: release it")
-
 func (n *Node) changeQueue(w http.ResponseWriter, r *http.Request) {
-	verb := r.PathValue("verb")
-	if !slices.Contains([]string{"retry", "hold", "release", "drop"}, verb) {
-		control.WriteError(w, http.StatusNotFound, "no such order: retry, hold, release and drop are known")
+	verb, orders := r.PathValue("verb"), []string{"retry", "hold", "release", "drop"}
+	if !slices.Contains(orders, verb) {
+		control.WriteProblem(w, http.StatusNotFound, problem.New(problem.OneOf, "order", named(verb), strings.Join(orders, ", ")))
 		return
 	}
 	sel, err := readOrder(w, r)
 	if err != nil {
-		control.WriteError(w, http.StatusBadRequest, err.Error())
+		n.refuse(w, "to read an order", err)
 		return
 	}
 	if n.Ready() != nil {
-		control.WriteError(w, http.StatusServiceUnavailable, node.ErrStarting.Error())
+		control.WriteProblem(w, http.StatusServiceUnavailable, node.ErrStarting)
 		return
 	}
 	// Half of a change is worse than one that nobody waits for.
@@ -71,30 +70,26 @@ func (n *Node) changeQueue(w http.ResponseWriter, r *http.Request) {
 	n.orders.Lock()
 	defer n.orders.Unlock()
 	messages, err := n.order(ctx, verb, sel)
-	switch {
-	case errors.Is(err, spool.ErrGone):
-		control.WriteError(w, http.StatusNotFound, notQueued(sel.ID))
-	case errors.Is(err, errHeld):
-		control.WriteError(w, http.StatusConflict, err.Error())
-	case err != nil:
-		n.env.Log.Error("change the queue", "err", err)
-		control.WriteError(w, http.StatusInternalServerError, "the queue could not be changed: "+err.Error())
-	default:
-		control.WriteJSON(w, http.StatusOK, QueueChanged{messages})
+	if errors.Is(err, spool.ErrGone) {
+		err = problem.New(problem.NotQueued, named(sel.ID))
 	}
+	if err != nil {
+		n.refuse(w, "to change the queue", err)
+		return
+	}
+	control.WriteJSON(w, http.StatusOK, QueueChanged{messages})
 }
 
 // readOrder reads what is to be changed.
 func readOrder(w http.ResponseWriter, r *http.Request) (sel spool.Selection, err error) {
-	const want = `want {"id": …}, {"domain": …} or {"all": true}`
 	var o QueueOrder
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&o); err != nil {
-		return sel, badRequest(want + ": " + err.Error())
+		return sel, problem.New(problem.OrderNames, err.Error())
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return sel, badRequest(want + ", and nothing behind it")
+		return sel, problem.New(problem.OrderNames, "there is something behind it")
 	}
 	given := 0
 	for _, is := range []bool{o.ID != "", o.Domain != "", o.All} {
@@ -103,7 +98,7 @@ func readOrder(w http.ResponseWriter, r *http.Request) (sel spool.Selection, err
 		}
 	}
 	if given != 1 {
-		return sel, badRequest(want + ", one of them")
+		return sel, problem.New(problem.OrderNames, strconv.Itoa(given))
 	}
 	if o.Domain != "" {
 		if o.Domain, err = domainOf(o.Domain); err != nil {
@@ -153,7 +148,7 @@ func (n *Node) retryMeans(ctx context.Context, sel spool.Selection) (verb string
 	case state == spool.Quarantined:
 		return "release", nil
 	case state == spool.Held:
-		return "", errHeld
+		return "", problem.New(problem.MessageHeld, named(sel.ID))
 	}
 	return "retry", nil
 }

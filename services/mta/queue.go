@@ -14,6 +14,7 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
+	"correio/services/internal/problem"
 	"correio/services/internal/reply"
 	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
@@ -99,21 +100,24 @@ type QueuedRecipient struct {
 }
 
 func (n *Node) serveQueue(w http.ResponseWriter, r *http.Request) {
-	page, limit, err := n.page(r)
+	answer, err := n.listQueue(r)
 	if err != nil {
-		control.WriteError(w, statusOf(err), err.Error())
+		n.refuse(w, "to list the queue", err)
 		return
 	}
-	list, err := n.spool.List(r.Context(), page, limit+1)
-	if err == nil {
-		var answer QueueList
-		if answer, err = n.queueList(r.Context(), list, limit); err == nil {
-			control.WriteJSON(w, http.StatusOK, answer)
-			return
-		}
+	control.WriteJSON(w, http.StatusOK, answer)
+}
+
+func (n *Node) listQueue(r *http.Request) (QueueList, error) {
+	page, limit, err := n.page(r)
+	if err != nil {
+		return QueueList{}, err
 	}
-	n.env.Log.Error("list the queue", "err", err)
-	control.WriteError(w, http.StatusInternalServerError, "the queue cannot be read")
+	list, err := n.spool.List(r.Context(), page, limit+1)
+	if err != nil {
+		return QueueList{}, err
+	}
+	return n.queueList(r.Context(), list, limit)
 }
 
 // queueList makes the answer of up to limit messages.
@@ -139,22 +143,22 @@ func (n *Node) queueList(ctx context.Context, list []spool.Listed, limit int) (Q
 	return answer, nil
 }
 
-// badRequest is what is wrong with a request.
-type badRequest string
-
-// Error implements error.
-func (e badRequest) Error() string { return string(e) }
-
-// statusOf is the HTTP status of an error that a request has caused.
-func statusOf(err error) int {
-	var bad badRequest
+// refuse answers a request that failed: with what is wrong where it is the
+// request's fault.
+func (n *Node) refuse(w http.ResponseWriter, what string, err error) {
+	var p *problem.Problem
+	status := http.StatusBadRequest
 	switch {
-	case errors.As(err, &bad):
-		return http.StatusBadRequest
-	case errors.Is(err, spool.ErrGone):
-		return http.StatusNotFound
+	case !errors.As(err, &p):
+		n.env.Log.Error(what, "err", err)
+		control.WriteError(w, http.StatusInternalServerError, what+" failed")
+		return
+	case p.Code == problem.NotQueued:
+		status = http.StatusNotFound
+	case p.Code == problem.MessageHeld:
+		status = http.StatusConflict
 	}
-	return http.StatusInternalServerError
+	control.WriteProblem(w, status, p)
 }
 
 // page reads which part of the queue is asked for.
@@ -163,11 +167,11 @@ func (n *Node) page(r *http.Request) (p spool.Page, limit int, err error) {
 	limit = defaultListed
 	if s := q.Get("limit"); s != "" {
 		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > maxListed {
-			return p, 0, badRequest("limit: want a number from 1 to " + strconv.Itoa(maxListed))
+			return p, 0, problem.New(problem.NotANumber, "limit", strconv.Itoa(maxListed))
 		}
 	}
 	if p.State = q.Get("state"); p.State != "" && !slices.Contains(spool.States, p.State) {
-		return p, 0, badRequest("state: want one of " + strings.Join(spool.States, ", "))
+		return p, 0, problem.New(problem.OneOf, "state", strconv.Quote(p.State), strings.Join(spool.States, ", "))
 	}
 	if s := q.Get("domain"); s != "" {
 		if p.Domain, err = domainOf(s); err != nil {
@@ -180,7 +184,7 @@ func (n *Node) page(r *http.Request) (p spool.Page, limit int, err error) {
 			p.After, err = n.spool.Position(r.Context(), s)
 		}
 		if errors.Is(err, spool.ErrGone) {
-			err = badRequest("after: no such message is queued any more; begin anew, or use what next said")
+			err = problem.New(problem.NotInList, named(s))
 		}
 	}
 	return p, limit, err
@@ -190,20 +194,18 @@ func (n *Node) page(r *http.Request) (p spool.Page, limit int, err error) {
 func domainOf(s string) (string, error) {
 	a, err := mailaddr.Parse("x@" + s)
 	if err != nil {
-		return "", badRequest("domain: " + strconv.Quote(s) + " is not a domain")
+		return "", problem.New(problem.BadValue, "domain", named(s))
 	}
 	return a.ALabels().Domain, nil
 }
 
 func (n *Node) serveMessage(w http.ResponseWriter, r *http.Request) {
 	l, head, err := n.spool.Show(r.Context(), r.PathValue("id"))
-	switch {
-	case errors.Is(err, spool.ErrGone):
-		control.WriteError(w, http.StatusNotFound, notQueued(r.PathValue("id")))
-		return
-	case err != nil:
-		n.env.Log.Error("show a message", "err", err)
-		control.WriteError(w, http.StatusInternalServerError, "the message cannot be read")
+	if errors.Is(err, spool.ErrGone) {
+		err = problem.New(problem.NotQueued, named(r.PathValue("id")))
+	}
+	if err != nil {
+		n.refuse(w, "to show a message", err)
 		return
 	}
 	dead := n.queue.Dead()
@@ -221,10 +223,8 @@ func (n *Node) serveMessage(w http.ResponseWriter, r *http.Request) {
 	control.WriteJSON(w, http.StatusOK, answer)
 }
 
-// notQueued says that there is no message of a name that somebody typed.
-func notQueued(id string) string {
-	return "no message " + strconv.Quote(id[:min(len(id), 100)]) + " is queued here"
-}
+// named is what somebody typed, fit to be shown.
+func named(s string) string { return strconv.Quote(s[:min(len(s), 100)]) }
 
 // listed is a message as the list shows it: the first of its next attempts, the
 // reply that has been known longest.

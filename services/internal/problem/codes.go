@@ -58,6 +58,10 @@ const (
 
 // Problems of messages.
 const (
+	NotQueued    Code = "not-queued"
+	NotInList    Code = "not-in-list"
+	OrderNames   Code = "order-names"
+	MessageHeld  Code = "message-held"
 	Unseen       Code = "unseen"
 	UnseenWithin Code = "unseen-within"
 	EndedAs      Code = "ended-as"
@@ -111,6 +115,11 @@ var texts = map[Code]text.Text{
 	HeaderMissing:     text.New("requests that change something need the header %s: 1", "pedidos que mudam algo precisam do cabeçalho %s: 1"),
 	OtherSite:         text.New("another site's page may not use the lab", "a página de outro site não pode usar o laboratório"),
 
+	NotQueued: text.New("no message %s is queued here", "nenhuma mensagem %s está na fila aqui"),
+	NotInList: text.New("the list cannot go on behind %s, which is not queued any more: begin anew, or where next said",
+		"a lista não pode continuar depois de %s, que já não está na fila: recomece, ou onde next indicou"),
+	OrderNames:   text.New("an order names one of id, domain and all: %s", "uma ordem indica um destes: id, domain ou all: %s"),
+	MessageHeld:  text.New("the message %s is held: release it first", "a mensagem %s está retida: libere-a antes (release)"),
 	Unseen:       text.New("no node has seen this message", "nenhum nó viu esta mensagem"),
 	UnseenWithin: text.New("no node has seen this message within %s", "nenhum nó viu esta mensagem em %s"),
 	EndedAs:      text.New("the message was %s", "a mensagem ficou assim: %s"),
