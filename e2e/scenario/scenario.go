@@ -63,6 +63,7 @@ func All(t *testing.T, l Lab) {
 		{"every reply code comes on purpose", everyReplyCode},
 		{"reserved local parts take mail", reservedPartsTakeMail},
 		{"delivery reports as they were asked for", deliveryReports},
+		{"aliases, lists and forwarding", aliasesAndLists},
 		{"mail in UTF-8", utf8Mail},
 		{"people log in by every mechanism", everyMechanism},
 		{"the queue is changed by hand", queueIsChangedByHand},
