@@ -37,7 +37,7 @@ func (p *Problem) Error() string { return p.In(text.English) }
 
 // Is reports whether another error is the same problem about the same things.
 func (p *Problem) Is(err error) bool {
-	other, ok := err.(*Problem) //nolint:errorlint // errors.Is unwraps; this compares one
+	other, ok := err.(*Problem) // errors.Is unwraps
 	return ok && p.Code == other.Code && slices.Equal(p.Args, other.Args)
 }
 

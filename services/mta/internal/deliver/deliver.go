@@ -162,6 +162,7 @@ type attempt struct {
 	number  int
 	arrived time.Time // the message, as the queue counts: whoever sets the clock makes no mail older
 	began   time.Time
+	ended   time.Time // zero while it goes on
 	next    time.Time // of the next attempt, as written before this one
 	results []result  // one for each recipient of entry
 	reached bool      // a host was ready to talk
@@ -253,6 +254,9 @@ func (a *attempt) reach() queue.Reach {
 
 // conclude settles the attempt and tells the queue what follows.
 func (a *attempt) conclude(ctx context.Context, class queue.Reach) queue.Result {
+	if a.ended.IsZero() { // and not once more, when only its outcome is written again
+		a.ended = time.Now()
+	}
 	res := queue.Result{Reach: class, Noticed: true}
 	for i, r := range a.results {
 		if class == queue.Unreached && r.fate == waiting {
@@ -315,14 +319,24 @@ func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) 
 	return a, nil
 }
 
-// nextTime is when the attempt after this one is due, if there is to be one.
+// nextTime is when the attempt after this one is due, if there is to be one. The
+// wait begins when this one is over: however slow a host is, it is left alone
+// for as long as a quick one.
 func (a *attempt) nextTime(chance float64) time.Time {
 	wait, _ := a.d.cfg.Policy.Wait(a.number, a.age(), chance)
-	return a.began.Add(a.d.env.Speed.Real(wait))
+	return a.now().Add(a.d.env.Speed.Real(wait))
+}
+
+// now is the end of the attempt, or its beginning while it goes on.
+func (a *attempt) now() time.Time {
+	if a.ended.IsZero() {
+		return a.began
+	}
+	return a.ended
 }
 
 // age is how old the message is, in the lab's time.
-func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.began.Sub(a.arrived)) }
+func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.now().Sub(a.arrived)) }
 
 func (d *Deliverer) quarantine(ctx context.Context, id string, why error) {
 	d.log.Error("message put into quarantine", "msg_id", id, "err", why)
