@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func TestFieldsOfAnotherListAreLeftOut(t *testing.T) {
 			}
 		}
 	}
-	if _, err := io.ReadAll(WithoutListFields(iotest.ErrReader(io.ErrUnexpectedEOF))); err != io.ErrUnexpectedEOF {
+	if _, err := io.ReadAll(WithoutListFields(iotest.ErrReader(io.ErrUnexpectedEOF))); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a broken message: %v", err)
 	}
 }

@@ -44,11 +44,11 @@ func TestStrangersAreTakenAtTheirSecondAttempt(t *testing.T) {
 				t.Errorf("%s at first: %s", to, r)
 			}
 		}
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		if _, r := hear(t, grey(t, b, "198.18.1.25"), "ana@aurora.test", "bruno@boreal.test"); r.Code != 450 {
 			t.Errorf("too early: %s", r)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if _, r := hear(t, grey(t, b, "198.18.1.77"), "ana@aurora.test", "bruno@boreal.test"); r.Code != 0 {
 			t.Errorf("later, from the same network: %s", r)
 		}
@@ -102,8 +102,10 @@ func TestNetworksOfMailServersAreKnownInTheEnd(t *testing.T) {
 			t.Fatalf("sender %d is no stranger", i)
 		}
 		now = now.Add(time.Second) // a minute of the lab
-		if !pass(client, i) || !pass(client, i) {
-			t.Fatalf("sender %d does not pass", i)
+		for range 2 { // which count once
+			if !pass(client, i) {
+				t.Fatalf("sender %d does not pass", i)
+			}
 		}
 	}
 	if !pass(client, 100) || pass(netip.MustParseAddr("198.18.3.25"), 100) {
