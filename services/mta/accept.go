@@ -14,18 +14,25 @@ import (
 	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/mta/internal/bounce"
+	"correio/services/mta/internal/deliver"
 	"correio/services/mta/internal/forward"
 	"correio/services/mta/internal/policy"
 	"correio/services/mta/internal/spool"
 )
 
-// accept makes a message durable, with all entries that it makes, and starts
-// its delivery.
+// accept takes a message over: when it returns nil, the message is on disk. Mail
+// for our own mailboxes may be there already and was never in the spool; all
+// other mail is spooled, with all entries that it makes, and its delivery started.
 func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
+	if done, err := n.direct(ctx, a); done {
+		return err
+	}
 	var parts []spool.Part
 	for _, p := range append([]policy.Part{a.Part}, a.More...) {
-		n.parkDead(p.Entry)
-		parts = append(parts, spool.Part{Entry: p.Entry, Body: p.Body})
+		if p.Entry.Flight == nil {
+			n.parkDead(p.Entry)
+		}
+		parts = append(parts, spool.Part{Entry: p.Entry, Body: p.Body()})
 	}
 	reports, err := n.expansionReports(a)
 	defer func() {
@@ -49,6 +56,35 @@ func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
 	}
 	return nil
 }
+
+// direct brings mail that is for our own mailboxes alone to the MDA while the
+// client waits, and reports whether that was all there was to do.
+func (n *Node) direct(ctx context.Context, a policy.Accepted) (done bool, err error) {
+	if len(a.More)+len(a.Expanded) > 0 {
+		return false, nil
+	}
+	f := n.deliverer.Direct(a.Entry, a.Body())
+	if f == nil {
+		return false, nil
+	}
+	switch f.Wait(ctx) {
+	case deliver.Landed:
+		n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
+		n.tellAccepted(a, nil)
+		f.Tell()
+		return true, nil
+	case deliver.Rejected:
+		n.metrics.Rejected.WithLabelValues(policy.Mailbox).Inc()
+		return true, f.Refusal().Err(nil)
+	case deliver.Open:
+		a.Entry.Flight = f
+	case deliver.Grounded: // as if it had not begun
+	}
+	return false, nil
+}
+
+// forget ends what asking the MDA has begun for a transaction.
+func (n *Node) forget(id string) { n.deliverer.Forget(id) }
 
 // tellAccepted records what has been stored.
 func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {

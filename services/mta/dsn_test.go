@@ -130,7 +130,7 @@ func TestDeliveryIsReportedByWhoDelivers(t *testing.T) {
 	if lines := boreal.spoke("RCPT TO:<ana"); len(lines) != 1 || lines[0] != "RCPT TO:<ana@aurora.test> NOTIFY=NEVER" {
 		t.Errorf("the report goes with %q", lines)
 	}
-	if lines := boreal.spoke("RCPT TO:<bruno"); len(lines) != 2 || strings.Contains(strings.Join(lines, " "), "NOTIFY") { // asked, and delivered
+	if lines := boreal.spoke("RCPT TO:<bruno"); len(lines) != 1 || strings.Contains(lines[0], "NOTIFY") { // asked, and the message followed
 		t.Errorf("the MDA is told %q", lines)
 	}
 }
@@ -226,8 +226,6 @@ func TestRow20TwoRecipientsByLMTPOneFails(t *testing.T) {
 	aurora := w.mta("aurora", "mx1.aurora.test", 1)
 	w.scripted("198.19.1.110:24",
 		"S: 220 x\nC: LHLO*\nS: 250 x\n"+
-			"C: MAIL*\nS: 250 Ok\nC: RCPT TO:<ana*\nS: 250 Ok\nC: RSET\nS: 250 Ok\n"+ // the questions
-			"C: MAIL*\nS: 250 Ok\nC: RCPT TO:<alice*\nS: 250 Ok\nC: RSET\nS: 250 Ok\n"+
 			"C: MAIL FROM:<ana*\nS: 250 Ok\nC: RCPT TO:<ana*\nS: 250 Ok\nC: RCPT TO:<alice*\nS: 250 Ok\nC: DATA\nS: 354 Go\nC: ...\n"+
 			"S: 250 2.1.5 Ok: stored as STORE0\nS: 552 5.2.3 Too large\n"+
 			"C: MAIL FROM:<>*\nS: 250 Ok\nC: RCPT TO:<ana*\nS: 250 Ok\nC: DATA\nS: 354 Go\nC: ...\nS: 250 2.1.5 Ok: stored as STORE1\n"+

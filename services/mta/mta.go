@@ -55,6 +55,8 @@ type tuning struct {
 	connect  time.Duration
 	patience time.Duration
 	trouble  time.Duration
+	direct   time.Duration
+	hold     time.Duration
 	tls      deliver.TLS
 }
 
@@ -78,7 +80,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics,
 		Enqueue:  n.enqueue,
 		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
-		TLS: tune.tls,
+		TLS: tune.tls, Direct: tune.direct, Hold: tune.hold,
 	})
 	n.queue = n.newQueue()
 	return n, nil
@@ -140,6 +142,7 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 		Ask:      n.ask,
 		Buffer:   func(limit int64) *durable.Buffer { return n.spool.Buffer(limit) },
 		Accept:   n.accept,
+		Forget:   n.forget,
 		Free:     n.disk.free,
 		Rejected: func(reason string) { n.metrics.Rejected.WithLabelValues(reason).Inc() },
 		Wait:     n.firstWait,

@@ -165,12 +165,17 @@ func (w *world) mda(at string) *mailboxes {
 	if strings.HasSuffix(at, ":25") {
 		proto = smtpd.SMTP
 	}
-	server, err := smtpd.New(smtpd.Config{Hostname: "mda.test", Proto: proto, Backend: box, SMTPUTF8: true, Log: labtest.Logger(w.t, "mda")})
+	w.serveMail(at, proto, box)
+	return box
+}
+
+func (w *world) serveMail(at string, proto smtpd.Protocol, backend smtpd.Backend) {
+	w.t.Helper()
+	server, err := smtpd.New(smtpd.Config{Hostname: "mda.test", Proto: proto, Backend: backend, SMTPUTF8: true, Log: labtest.Logger(w.t, "mda")})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.listen(at, func(ctx context.Context, ln net.Listener) { server.Serve(ctx, ln) })
-	return box
 }
 
 func (w *world) listen(at string, serve func(ctx context.Context, ln net.Listener)) {

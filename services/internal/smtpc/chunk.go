@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"correio/services/internal/reply"
+	"correio/services/internal/transfer"
 )
 
 // Bounds of BDAT (RFC 3030).
@@ -85,14 +86,14 @@ type chunker struct {
 func (k *chunker) sendAll(message io.Reader, binary bool) error {
 	src := &source{r: message}
 	if binary {
-		if _, err := io.Copy(k, src); err != nil {
+		if _, err := transfer.Copy(k, src); err != nil {
 			return src.blame(err)
 		}
 		return k.last()
 	}
 	w := bufio.NewWriterSize(k, 4<<10)
 	lines := &dotWriter{w: w, prev: '\n', bare: true}
-	if _, err := io.Copy(lines, src); err != nil {
+	if _, err := transfer.Copy(lines, src); err != nil {
 		return src.blame(err)
 	}
 	if err := lines.close(); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/reply"
+	"correio/services/internal/transfer"
 )
 
 // maxPipelined bounds the recipients whose commands are in flight together, so
@@ -235,7 +236,7 @@ func (c *Client) sendMessage(message io.Reader) error {
 	shown := newSummary(&c.rec)
 	dots := newDotWriter(c.w)
 	src := &source{r: message}
-	if _, err := io.Copy(io.MultiWriter(shown, dots), src); err != nil {
+	if _, err := transfer.Copy(io.MultiWriter(shown, dots), src); err != nil {
 		return src.blame(err)
 	}
 	if c.rec.watched() {

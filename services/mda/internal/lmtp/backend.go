@@ -31,6 +31,7 @@ import (
 	"correio/services/internal/reply"
 	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
+	"correio/services/internal/transfer"
 	"correio/services/mda/internal/store"
 )
 
@@ -169,7 +170,7 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	}
 	var id headsample.MessageID
 	head := headsample.Scanner{Line: id.Line}
-	if _, err := io.Copy(draft, io.TeeReader(message, &head)); err != nil {
+	if _, err := transfer.Copy(io.MultiWriter(draft, &head), message); err != nil {
 		return nil, storeError(fmt.Errorf("receive message: %w", err))
 	}
 	head.End()

@@ -214,9 +214,15 @@ func (a *attempt) try(ctx context.Context, t target) error {
 	return nil
 }
 
-// send runs one transaction. The first message on a connection is spoken step
-// by step, as people read it; when there is more to do, commands are pipelined.
+// send runs one transaction.
 func (a *attempt) send(ctx context.Context, c *smtpc.Client, t target, to []int) []smtpc.Result {
+	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, a.entry) }}
+	defer body.close()
+	return c.Send(ctx, a.envelope(c, t, to), body, a.sendOptions(c))
+}
+
+// envelope is what is said of the message to a host.
+func (a *attempt) envelope(c *smtpc.Client, t target, to []int) smtpc.Envelope {
 	e := a.entry
 	env := smtpc.Envelope{From: e.From, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8}
 	if e.Binary {
@@ -226,11 +232,15 @@ func (a *attempt) send(ctx context.Context, c *smtpc.Client, t target, to []int)
 		env.To = append(env.To, smtpc.Recipient{To: e.Rcpts[i].To})
 	}
 	a.passOn(&env, c, t, to)
-	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, e) }}
-	defer body.close()
-	return c.Send(ctx, env, body, smtpc.SendOptions{
-		Queue: e.ID, Pipelined: c.Messages() > 0, Chunking: a.d.env.Org.SMTP.Chunking,
-	})
+	return env
+}
+
+// sendOptions: the first message on a connection is spoken step by step, as
+// people read it; when there is more to do, commands are pipelined.
+func (a *attempt) sendOptions(c *smtpc.Client) smtpc.SendOptions {
+	return smtpc.SendOptions{
+		Queue: a.entry.ID, Pipelined: c.Messages() > 0, Chunking: a.d.env.Org.SMTP.Chunking,
+	}
 }
 
 // lazyBody opens the message when it is first read: mostly it is refused

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"correio/services/internal/event"
-	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 )
@@ -102,43 +101,6 @@ func (d *Deliverer) secure(ctx context.Context, c *smtpc.Client, t target) error
 	}
 	return err
 }
-
-// Ask asks the site's MDA whether it would take mail for an address, and
-// returns its answer. An error means that it could not be asked. queue is for
-// the events.
-func (d *Deliverer) Ask(ctx context.Context, from mailaddr.Address, size int64, to mailaddr.Address, queue string) (reply.Reply, error) {
-	t, ok := d.mda()
-	if !ok {
-		return reply.Reply{}, errNoMDA
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	select {
-	case d.asks <- struct{}{}:
-		defer func() { <-d.asks }()
-	case <-ctx.Done():
-		return reply.Reply{}, ctx.Err()
-	}
-	c, reused, err := d.connect(ctx, t, queue)
-	if err != nil {
-		return reply.Reply{}, err
-	}
-	rep, err := c.Ask(ctx, from, size, to, queue)
-	if err != nil && reused && ctx.Err() == nil {
-		t.fresh = true
-		if c, _, err = d.connect(ctx, t, queue); err != nil {
-			return reply.Reply{}, err
-		}
-		rep, err = c.Ask(ctx, from, size, to, queue)
-	}
-	d.pool.put(t, c)
-	return rep, err
-}
-
-var errNoMDA = errors.New("the site has no MDA")
-
-// askTimeout bounds a question to the MDA, in real time: a client waits.
-const askTimeout = 5 * time.Second
 
 // connectFailure says why a host could not be spoken with.
 func connectFailure(t target, err error) reply.Reply {

@@ -27,6 +27,11 @@
 // quarantine, in the queue for all to see. smtp.bounce-copies in org.yaml sends him
 // the header of every other failed message as well.
 //
+// Mail for the site's own mailboxes alone need not be written twice: Direct
+// brings it to the MDA while the client waits, and what is stored there when it
+// hears 250 was never in the spool. Everything else, and whatever the MDA does not
+// say in time, goes by the spool (direct.go).
+//
 // An attempt ends, whatever happens: a peer that goes on without end is cut off
 // after Config.Patience, and a message that makes us panic, or that cannot be
 // read, is put into quarantine, where it is kept and shown. An outcome that the
@@ -77,6 +82,13 @@ type Config struct {
 	Patience time.Duration
 	// TLS is how much encryption other hosts must offer.
 	TLS TLS
+	// Direct is how long a client waits for the MDA to take its message, in real
+	// time, before the message goes into the spool; 0 means 3 s, and less never
+	// to try.
+	Direct time.Duration
+	// Hold is how long a client may pause between RCPT and the end of its message
+	// before the transaction with the MDA is taken back, in real time; 0 means 10 s.
+	Hold time.Duration
 	// Trouble is how long to wait when our own disk fails, in real time; 0
 	// means 30 s.
 	Trouble time.Duration
@@ -92,15 +104,16 @@ type Deliverer struct {
 	pool *pool
 	asks chan struct{} // places for questions to the MDA
 
+	inquiries inquiries     // what clients' transactions have asked
+	places    chan struct{} // for transactions that are held for clients
+	flights   *flights
+
 	mu        sync.Mutex             // guards unwritten
 	unwritten map[unwritten]*attempt // those whose outcome the disk did not take; never more than jobs
 }
 
 // unwritten names an attempt: there is one at a time for a message and domain.
 type unwritten struct{ id, domain string }
-
-// maxAsks bounds the questions that the MDA is asked at a time.
-const maxAsks = 32
 
 // New returns a Deliverer. Close it when no attempt runs any more.
 func New(cfg Config) *Deliverer {
@@ -109,6 +122,12 @@ func New(cfg Config) *Deliverer {
 	}
 	if cfg.Patience <= 0 {
 		cfg.Patience = time.Hour
+	}
+	if cfg.Direct == 0 {
+		cfg.Direct = 3 * time.Second
+	}
+	if cfg.Hold <= 0 {
+		cfg.Hold = 10 * time.Second
 	}
 	if cfg.Trouble <= 0 {
 		cfg.Trouble = 30 * time.Second
@@ -122,6 +141,7 @@ func New(cfg Config) *Deliverer {
 		self: route.Self{Names: []string{env.Host.Name}, Addrs: env.Addrs(), Local: env.Org.Local},
 		pool: newPool(),
 		asks: make(chan struct{}, maxAsks), unwritten: map[unwritten]*attempt{},
+		inquiries: inquiries{all: map[string]*asked{}}, places: make(chan struct{}, maxHeld), flights: newFlights(),
 	}
 }
 
@@ -144,6 +164,7 @@ func (d *Deliverer) Close() {
 	for _, a := range owed {
 		a.settle(context.Background())
 	}
+	d.flights.close()
 	d.pool.close()
 }
 
@@ -206,13 +227,10 @@ func bounded(s string) string {
 // Attempt implements queue.Attempt. A job carries its *spool.Entry when it has
 // just been accepted.
 func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result) {
-	defer func() {
-		if p := recover(); p != nil { // one bad message must not end the node
-			d.log.Error("attempt panicked", "msg_id", j.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			d.quarantine(ctx, j.ID, fmt.Errorf("panic: %v", p))
-			res = queue.Result{}
-		}
-	}()
+	defer d.survive(j.ID, func(err error) {
+		d.quarantine(ctx, j.ID, err)
+		res = queue.Result{}
+	})
 	if a := d.takeUnwritten(j); a != nil {
 		return a.conclude(ctx, queue.Unknown)
 	}
@@ -230,11 +248,21 @@ func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result)
 		a.say(result{fate: waiting, reply: j.Why})
 		return a.conclude(ctx, queue.Unknown)
 	}
-	if err := a.runBounded(ctx); err != nil {
+	if a.entry.Flight != nil {
+		a.land(ctx)
+	} else if err := a.runBounded(ctx); err != nil {
 		d.quarantine(ctx, j.ID, err)
 		return queue.Result{}
 	}
 	return a.conclude(ctx, a.reach())
+}
+
+// survive keeps one bad message from ending the node.
+func (d *Deliverer) survive(id string, then func(err error)) {
+	if p := recover(); p != nil {
+		d.log.Error("attempt panicked", "msg_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		then(fmt.Errorf("panic: %v", p))
+	}
 }
 
 // reach says whether the destination is there. A verdict of DNS that is final

@@ -12,6 +12,7 @@ import (
 const (
 	idleTime        = 10 * time.Second
 	maxIdlePerHost  = 10
+	maxIdleMDA      = maxHeld // clients wait for these
 	maxIdle         = 100
 	maxTransactions = 200 // on one connection
 	quitTime        = 2 * time.Second
@@ -58,7 +59,7 @@ func (p *pool) put(t target, c *smtpc.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !c.Usable() || c.Transactions() >= maxTransactions ||
-		p.count >= maxIdle || len(p.idle[key(t)]) >= maxIdlePerHost {
+		p.count >= maxIdle || len(p.idle[key(t)]) >= mostIdle(t) {
 		p.quit(c)
 		return
 	}
@@ -66,6 +67,30 @@ func (p *pool) put(t target, c *smtpc.Client) {
 	k.timer = time.AfterFunc(idleTime, func() { p.expire(t, k) })
 	p.idle[key(t)] = append(p.idle[key(t)], k)
 	p.count++
+}
+
+func mostIdle(t target) int {
+	if t.proto == smtpc.LMTP {
+		return maxIdleMDA
+	}
+	return maxIdlePerHost
+}
+
+// release keeps a connection when reset has ended its transaction, without
+// holding up anybody.
+func (p *pool) release(t target, c *smtpc.Client, reset func(ctx context.Context)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		p.quit(c)
+		return
+	}
+	p.quits.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), quitTime)
+		defer cancel()
+		reset(ctx)
+		p.put(t, c)
+	})
 }
 
 // drop ends a connection that is of no use.

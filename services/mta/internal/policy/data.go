@@ -11,12 +11,14 @@ import (
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd"
 	"correio/services/internal/smtputf8"
+	"correio/services/internal/transfer"
 	"correio/services/mta/internal/trace"
 )
 
 // Data implements smtpd.Session: the message is held until it is complete,
 // looked at as it passes, and made durable with its trace line in front.
 func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Reader) ([]reply.Reply, error) {
+	defer s.forget()
 	buf := s.cfg.Buffer(s.cfg.Org.Limits.Defaults().MessageSize)
 	defer buf.Close()
 	var header trace.Header
@@ -25,7 +27,7 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	if t.Params.SMTPUTF8 {
 		seen = append(seen, &utf8)
 	}
-	if _, err := io.Copy(io.MultiWriter(seen...), message); err != nil {
+	if _, err := transfer.Copy(io.MultiWriter(seen...), message); err != nil {
 		return nil, s.storage(err)
 	}
 	header.End()

@@ -216,10 +216,12 @@ func (p *plan) add(env envelope, named mailaddr.Address, r spool.Recipient) *gro
 func (p *plan) accepted(utf8 bool, message *durable.Buffer) Accepted {
 	var parts []Part
 	for _, g := range p.groups {
-		parts = append(parts, Part{Entry: p.entry(g, utf8), Body: p.body(g, message), Original: g.original})
+		entry, body := p.entry(g, utf8), p.body(g, message)
+		entry.Size = body.size
+		parts = append(parts, Part{Entry: entry, Body: body.reader, Original: g.original})
 	}
 	for i := range p.expanded {
-		p.expanded[i].Message = p.body(&group{id: p.session.queue}, message)
+		p.expanded[i].Message = p.body(&group{id: p.session.queue}, message).reader()
 	}
 	return Accepted{Part: parts[0], More: parts[1:], Sender: p.t.From.ALabels(), EnvID: p.t.Params.EnvID, Expanded: p.expanded}
 }
@@ -238,10 +240,16 @@ func (p *plan) entry(g *group, utf8 bool) *spool.Entry {
 	return e
 }
 
+// body is a message with what is put in front of it.
+type body struct {
+	size   int64 // octets, about: fields may be left out
+	reader func() io.Reader
+}
+
 // body is the message of a group.
-func (p *plan) body(g *group, message *durable.Buffer) io.Reader {
+func (p *plan) body(g *group, message *durable.Buffer) body {
 	s := p.session
-	var rest io.Reader = message.Reader()
+	rest := func() io.Reader { return message.Reader() }
 	more := ""
 	if g.via.ALabels().ASCII() && !g.via.Null() {
 		more = "Delivered-To: " + g.via.String() + "\r\n"
@@ -249,10 +257,14 @@ func (p *plan) body(g *group, message *durable.Buffer) io.Reader {
 	if l, ok := s.cfg.Org.List(g.list); ok {
 		more += forward.Fields(l, g.via.Domain)
 		if !p.header.Bare {
-			rest = forward.WithoutListFields(rest)
+			rest = func() io.Reader { return forward.WithoutListFields(message.Reader()) }
 		}
 	}
-	return io.MultiReader(strings.NewReader(s.prefix(p.t, p.header, p.now, g.id, more)), rest)
+	lines := s.prefix(p.t, p.header, p.now, g.id, more)
+	return body{
+		size:   int64(len(lines)) + message.Size(),
+		reader: func() io.Reader { return io.MultiReader(strings.NewReader(lines), rest()) },
+	}
 }
 
 // withoutSuccess is the NOTIFY of those behind an alias of several: that it was

@@ -37,7 +37,7 @@ func take(t *testing.T, change func(*Config), from, message string, rcpts ...smt
 		c.Accept = func(_ context.Context, a Accepted) error {
 			got.Accepted = a
 			for _, p := range append([]Part{a.Part}, a.More...) {
-				b, err := io.ReadAll(p.Body)
+				b, err := io.ReadAll(p.Body())
 				if err != nil {
 					return err
 				}

@@ -44,6 +44,9 @@ type Config struct {
 	Submission bool
 	// Ask asks the MDA about a mailbox; an error means that it cannot be asked.
 	Ask func(ctx context.Context, from mailaddr.Address, size int64, to mailaddr.Address, queue string) (reply.Reply, error)
+	// Forget, if not nil, is told that a transaction is over that Ask knows by its
+	// queue id.
+	Forget func(queue string)
 	// Buffer holds a message while it arrives.
 	Buffer func(limit int64) *durable.Buffer
 	// Accept makes a message durable and lets it go.
@@ -76,7 +79,7 @@ type Accepted struct {
 // Part is a queue entry: the recipients of a message that get the same envelope.
 type Part struct {
 	Entry *spool.Entry
-	Body  io.Reader
+	Body  func() io.Reader // from its beginning, until Accept returns
 	// Original is what RCPT named, for each recipient of Entry.
 	Original []mailaddr.Address
 }
@@ -119,6 +122,9 @@ type Backend struct {
 func New(cfg Config) *Backend {
 	if cfg.Grey == nil {
 		cfg.Grey = NewGreylist(cfg.Speed)
+	}
+	if cfg.Forget == nil {
+		cfg.Forget = func(string) {}
 	}
 	b := &Backend{cfg: cfg, srs: forward.NewSRS(cfg.Org, cfg.Speed)}
 	if !cfg.Submission {
@@ -171,6 +177,7 @@ func (s *session) Auth(_ context.Context, who sasl.Identity) error {
 
 // Mail implements smtpd.Session.
 func (s *session) Mail(_ context.Context, t *smtpd.Transaction) (reply.Reply, error) {
+	s.forget()
 	s.queue, s.slowed = spool.NewID(), false
 	if free := s.cfg.Free(); free >= 0 && free < spare+t.Params.Size {
 		return reply.Reply{}, s.refuse(Space, replySpace, nil)
@@ -309,7 +316,14 @@ func (s *session) ask(ctx context.Context, t *smtpd.Transaction, to mailaddr.Add
 }
 
 // Close implements smtpd.Session.
-func (s *session) Close() {}
+func (s *session) Close() { s.forget() }
+
+// forget ends a transaction, whatever became of it.
+func (s *session) forget() {
+	if s.queue != "" {
+		s.cfg.Forget(s.queue)
+	}
+}
 
 // storage turns a failure to store into a reply; others stay as they are.
 func (s *session) storage(err error) error {

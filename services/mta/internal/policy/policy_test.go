@@ -104,7 +104,7 @@ func open(t *testing.T, change func(*Config)) (smtpd.Session, map[string]int) {
 			return reply.New(250, "2.1.5", "Ok"), nil
 		},
 		Buffer:   func(limit int64) *durable.Buffer { return durable.NewBuffer(t.TempDir(), 0, limit) },
-		Accept:   func(_ context.Context, a Accepted) error { _, err := io.Copy(io.Discard, a.Body); return err },
+		Accept:   func(_ context.Context, a Accepted) error { _, err := io.Copy(io.Discard, a.Body()); return err },
 		Free:     func() int64 { return -1 },
 		Rejected: func(reason string) { rejected[reason]++ },
 		Wait:     func() time.Duration { return 0 },

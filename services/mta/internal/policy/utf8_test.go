@@ -79,7 +79,7 @@ func TestQueuedInALabels(t *testing.T) {
 			}
 			c.Accept = func(_ context.Context, a Accepted) error {
 				got = a
-				b, err := io.ReadAll(a.Body)
+				b, err := io.ReadAll(a.Body())
 				body = string(b)
 				return err
 			}

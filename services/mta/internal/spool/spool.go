@@ -106,6 +106,9 @@ type Recipient struct {
 type Entry struct {
 	Message
 	Rcpts []Recipient
+	// Flight, if not nil, is what package deliver knows of a first attempt that
+	// had begun before the message was stored. It is not stored.
+	Flight any
 }
 
 // Spool is an open queue. Its methods may be called from any goroutine.
