@@ -10,6 +10,10 @@
 // delivery in front of each copy (RFC 5321 §4.4) and stores all copies in one
 // transaction; each recipient gets a reply of its own, after the disk has it.
 //
+// A mailbox takes a message that has its Delivered-To already: nothing goes on
+// from here, and people may send themselves what they have read. It is where mail
+// goes on, at the MTAs, that circles are found.
+//
 // DSN (RFC 3461) is not offered: the MTA keeps what the sender wants to hear, and
 // these replies tell it enough to report the delivery itself.
 package lmtp

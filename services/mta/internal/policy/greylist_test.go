@@ -102,7 +102,7 @@ func TestNetworksOfMailServersAreKnownInTheEnd(t *testing.T) {
 			t.Fatalf("sender %d is no stranger", i)
 		}
 		now = now.Add(time.Second) // a minute of the lab
-		for range 2 { // which count once
+		for range 2 {              // which count once
 			if !pass(client, i) {
 				t.Fatalf("sender %d does not pass", i)
 			}
