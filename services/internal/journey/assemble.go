@@ -133,7 +133,7 @@ func (a *assembly) addQueue(q at, report bool) {
 
 // closure follows queue ids from node to node until nothing new turns up.
 func (a *assembly) closure() {
-	for i := 0; i < len(a.queues.order); i++ { // it grows meanwhile
+	for i := 0; i < len(a.queues.order); i++ { //nolint:intrange // it grows meanwhile
 		q := a.queues.order[i]
 		report := a.queues.report[q]
 		for _, r := range a.x.queue(q) {
