@@ -394,15 +394,21 @@ func (w *world) scripted(at string, scripts ...string) *atomic.Int32 {
 	return count
 }
 
+// playScript plays the server. Lines that follow each other go out together,
+// as in one packet.
 func playScript(c net.Conn, script string) {
-	r := bufio.NewReader(c)
+	r, out := bufio.NewReader(c), bufio.NewWriter(c)
+	defer out.Flush()
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)
+		if text, ok := strings.CutPrefix(line, "S: "); ok {
+			fmt.Fprintf(out, "%s\r\n", text)
+			continue
+		}
+		out.Flush()
 		switch {
 		case line == "HANG":
 			io.Copy(io.Discard, r)
-		case strings.HasPrefix(line, "S: "):
-			fmt.Fprintf(c, "%s\r\n", line[3:])
 		case line == "C: ...":
 			for {
 				if got, err := r.ReadString('\n'); err != nil || got == ".\r\n" {
