@@ -60,7 +60,7 @@ func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 			"bounced : 550 5.6.7 b.two.casos.test does not offer SMTPUTF8, which the message or its addresses need"},
 		{"8BITMIME", offering(), offering("8BITMIME"), message + "ç\r\n", taken},
 		{"nobody offers it", offering("SIZE 100"), offering("SIZE 101"), message,
-			"bounced : 552 5.3.4 Message of 367 octets is larger than the 101 that b.two.casos.test takes"},
+			"bounced : 552 5.3.4 Message of 370 octets is larger than the 101 that b.two.casos.test takes"},
 		{"the second refuses", offering("SIZE 100"), upToRcpt + "S: 550 5.1.1 Who?\nC: RSET\nS: 250 Ok\nHANG", message,
 			"bounced b.two.casos.test: 550 5.1.1 Who?"},
 		{"the second refuses for now", offering("SIZE 100"), upToRcpt + "S: 450 4.2.0 Busy\nC: RSET\nS: 250 Ok\nHANG", message,

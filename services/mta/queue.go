@@ -150,7 +150,7 @@ func (n *Node) refuse(w http.ResponseWriter, what string, err error) {
 	status := http.StatusBadRequest
 	switch {
 	case !errors.As(err, &p):
-		n.env.Log.Error(what, "err", err)
+		n.env.Log.Error("a request about the queue failed", "op", what, "err", err)
 		control.WriteError(w, http.StatusInternalServerError, what+" failed")
 		return
 	case p.Code == problem.NotQueued:

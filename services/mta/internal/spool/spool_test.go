@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -254,14 +255,22 @@ func TestListShowsWhatPeopleAskFor(t *testing.T) {
 }
 
 func TestIDs(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		id := NewID()
-		if len(id) < 10 || strings.Trim(id, "0123456789ABCDEF") != "" || seen[id] {
-			t.Fatalf("%q", id)
+	synctest.Test(t, func(t *testing.T) {
+		seen := map[string]bool{}
+		last := ""
+		for range 1000 {
+			id := NewID()
+			if len(id) != 15 || strings.Trim(id, "0123456789ABCDEF") != "" || seen[id] {
+				t.Fatalf("%q", id)
+			}
+			seen[id] = true
+			time.Sleep(time.Second)
+			if id[:5] == last {
+				t.Fatalf("%q does not tell the second", id)
+			}
+			last = id[:5]
 		}
-		seen[id] = true
-	}
+	})
 }
 
 func TestPartsOfAMessageAreStoredTogetherOrNotAtAll(t *testing.T) {
