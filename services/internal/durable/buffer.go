@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
+
+// keptMemory is the most that a closed buffer leaves to the next one.
+const keptMemory = 2 * DefaultBufferMemory
 
 // DefaultBufferMemory is how much a [Buffer] keeps in memory by default.
 const DefaultBufferMemory = 256 << 10
@@ -19,11 +23,24 @@ type Buffer struct {
 	dir    string
 	memory int
 	limit  int64
-	keep   int64 // what its file leaves free on the disk
-	mem    bytes.Buffer
-	file   *os.File // nil until the message has outgrown memory
+	keep   int64         // what its file leaves free on the disk
+	mem    *bytes.Buffer // nil before the first octet; lent by memories
+	file   *os.File      // nil until the message has outgrown memory
 	size   int64
 	closed bool
+}
+
+// memories is the memory of buffers that were closed, for those to come.
+var memories = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// giveBack lends the memory to somebody else. None that has grown large waits for
+// a message as large to come.
+func (b *Buffer) giveBack() {
+	if b.mem != nil && b.mem.Cap() <= keptMemory {
+		b.mem.Reset()
+		memories.Put(b.mem)
+	}
+	b.mem = nil
 }
 
 // NewBuffer returns a buffer that keeps up to memory bytes in memory
@@ -53,6 +70,9 @@ func (b *Buffer) Write(p []byte) (int, error) {
 		}
 	}
 	if b.file == nil {
+		if b.mem == nil {
+			b.mem = memories.Get().(*bytes.Buffer)
+		}
 		n, err := b.mem.Write(p)
 		b.size += int64(n)
 		return n, err
@@ -74,11 +94,13 @@ func (b *Buffer) spill() error {
 	if err := os.Remove(f.Name()); err != nil {
 		return errors.Join(fmt.Errorf("unlink buffer: %w", err), f.Close())
 	}
-	if _, err := f.Write(b.mem.Bytes()); err != nil {
-		return errors.Join(classify("write buffer", err), f.Close())
+	if b.mem != nil {
+		if _, err := f.Write(b.mem.Bytes()); err != nil {
+			return errors.Join(classify("write buffer", err), f.Close())
+		}
 	}
 	b.file = f
-	b.mem = bytes.Buffer{}
+	b.giveBack()
 	return nil
 }
 
@@ -91,7 +113,28 @@ func (b *Buffer) Reader() *io.SectionReader {
 	if b.file != nil {
 		return io.NewSectionReader(b.file, 0, b.size)
 	}
-	return io.NewSectionReader(bytes.NewReader(b.mem.Bytes()), 0, b.size)
+	return io.NewSectionReader((*held)(b), 0, b.size)
+}
+
+// held reads what a Buffer holds, wherever that is by now. Behind Close the memory
+// is somebody else's mail.
+type held Buffer
+
+// ReadAt implements io.ReaderAt.
+func (h *held) ReadAt(p []byte, off int64) (int, error) {
+	switch {
+	case h.closed:
+		return 0, os.ErrClosed
+	case h.file != nil:
+		return h.file.ReadAt(p, off)
+	case off >= h.size:
+		return 0, io.EOF
+	}
+	n := copy(p, h.mem.Bytes()[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // Close frees the memory or the file. A second Close does nothing.
@@ -100,7 +143,7 @@ func (b *Buffer) Close() error {
 		return nil
 	}
 	b.closed = true
-	b.mem = bytes.Buffer{}
+	b.giveBack()
 	b.size = 0
 	if b.file == nil {
 		return nil

@@ -108,3 +108,42 @@ func TestBufferOnAFullDisk(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The memory of a closed buffer is lent to the next one: a reader that is kept for
+// too long must not see somebody else's mail.
+func TestReaderOfAClosedBufferSeesNothing(t *testing.T) {
+	t.Parallel()
+	b := NewBuffer(t.TempDir(), 0, 0)
+	if _, err := b.Write([]byte("mine")); err != nil {
+		t.Fatal(err)
+	}
+	r := b.Reader()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := NewBuffer(t.TempDir(), 0, 0)
+	defer other.Close()
+	if _, err := other.Write([]byte("yours")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); len(got) > 0 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// A reader that was made before the message outgrew memory goes on in the file.
+func TestReaderFollowsABufferIntoItsFile(t *testing.T) {
+	t.Parallel()
+	b := NewBuffer(t.TempDir(), 10, 0)
+	defer b.Close()
+	if _, err := b.Write([]byte("12345")); err != nil {
+		t.Fatal(err)
+	}
+	r := b.Reader()
+	if _, err := b.Write([]byte("67890 and more")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); string(got) != "12345" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

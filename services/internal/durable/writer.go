@@ -196,8 +196,14 @@ func (w *writer) runGroup() {
 	w.answer(err)
 }
 
-// runOne runs fn between SAVEPOINT and RELEASE.
+// runOne runs fn between SAVEPOINT and RELEASE, or as the first of a group in the
+// bare transaction: for a savepoint SQLite keeps a copy of every page that changes,
+// and mostly there is only one to run.
 func (w *writer) runOne(r *request) {
+	if len(w.group) == 1 {
+		w.runFirst(r)
+		return
+	}
 	if r.err = w.conn.exec("SAVEPOINT one"); r.err != nil {
 		return
 	}
@@ -218,6 +224,23 @@ func (w *writer) runOne(r *request) {
 	}
 	if err := w.conn.exec("RELEASE one"); err != nil {
 		r.err = errors.Join(r.err, err, rollback(w.conn.raw))
+	}
+}
+
+// runFirst ends the transaction, and thereby the group, when fn fails.
+func (w *writer) runFirst(r *request) {
+	tx := &Tx{conn: w.conn}
+	r.err = r.call(tx)
+	tx.conn = nil
+	switch {
+	case !w.conn.inTransaction():
+		if r.err == nil {
+			r.err = errors.New("function ended the transaction")
+		}
+	case r.err != nil || r.panicked != nil:
+		if err := rollback(w.conn.raw); err != nil {
+			r.err = errors.Join(r.err, err)
+		}
 	}
 }
 

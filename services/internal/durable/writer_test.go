@@ -343,3 +343,55 @@ func TestCloseWaitsForQueuedWrites(t *testing.T) {
 		t.Errorf("read after close: got %v, want ErrClosed", err)
 	}
 }
+
+// The first function of a group runs without a savepoint: when it fails, its group
+// ends with it, and those behind it are committed all the same.
+func TestFailureOfTheFirstOfAGroupUndoesItsChangesAlone(t *testing.T) {
+	t.Parallel()
+	for _, panics := range []bool{false, true} {
+		db := openTest(t)
+		broken := errors.New("broken")
+		began := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			defer func() {
+				if (recover() != nil) != panics {
+					t.Error("the panic did not come back")
+				}
+			}()
+			err := db.Write(t.Context(), func(tx *Tx) error {
+				if err := tx.Exec("INSERT INTO item(id) VALUES(1)"); err != nil {
+					return err
+				}
+				close(began)
+				for db.writer.waiting() == 0 {
+					runtime.Gosched()
+				}
+				if panics {
+					panic(broken)
+				}
+				return broken
+			})
+			if !errors.Is(err, broken) {
+				t.Errorf("got %v", err)
+			}
+		})
+		<-began
+		if err := db.Write(t.Context(), func(tx *Tx) error { return tx.Exec("INSERT INTO item(id) VALUES(2)") }); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+		var n, id int
+		if err := db.Read(t.Context(), func(tx *Tx) error {
+			return tx.QueryRow("SELECT count(*), max(id) FROM item").Scan(&n, &id)
+		}); err != nil || n != 1 || id != 2 {
+			t.Errorf("panics %t: %d rows, the last is %d, %v", panics, n, id, err)
+		}
+	}
+}
+
+func (w *writer) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
