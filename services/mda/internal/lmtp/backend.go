@@ -112,17 +112,13 @@ func (s *session) Mail(context.Context, *smtpd.Transaction) (reply.Reply, error)
 }
 
 // Rcpt answers for one mailbox: does it exist, has it room?
-func (s *session) Rcpt(ctx context.Context, t *smtpd.Transaction, to smtpd.Recipient) (reply.Reply, error) {
+func (s *session) Rcpt(_ context.Context, t *smtpd.Transaction, to smtpd.Recipient) (reply.Reply, error) {
 	person, err := s.person(to.To)
 	if err != nil {
 		s.Metrics.refused("unknown")
 		return reply.Reply{}, err
 	}
-	used, err := s.Store.Usage(ctx, person.Name)
-	if err != nil {
-		return reply.Reply{}, fmt.Errorf("rcpt %s: %w", to.To.Path(), err)
-	}
-	quota := s.quota(person)
+	used, quota := s.Store.Usage(person.Name), s.quota(person)
 	switch {
 	case t.Params.Size > quota:
 		s.Metrics.refused("too-large")

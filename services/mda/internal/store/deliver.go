@@ -52,6 +52,11 @@ func (s *Store) Deliver(ctx context.Context, d *Delivery) error {
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
+	for _, c := range d.Copies {
+		if c.Err == nil {
+			s.account(c.Owner, 1, c.Size)
+		}
+	}
 	return nil
 }
 
@@ -60,12 +65,7 @@ func (s *Store) Deliver(ctx context.Context, d *Delivery) error {
 func deliverCopy(tx *durable.Tx, d *Delivery, c *Copy, body *int64) error {
 	c.UID, c.Err = 0, nil
 	c.Size = int64(len(c.Head)) + d.Draft.Size()
-	mailbox, err := mailboxID(tx, c.Owner, d.Received)
-	if err != nil {
-		return err
-	}
-	var octets int64
-	err = tx.QueryRow("SELECT next_uid, octets FROM mailbox WHERE id=?", mailbox).Scan(&c.UID, &octets)
+	mailbox, octets, err := mailboxOf(tx, c, d.Received)
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,20 @@ func deliverCopy(tx *durable.Tx, d *Delivery, c *Copy, body *int64) error {
 	}
 	return tx.Exec("UPDATE mailbox SET next_uid=next_uid+1, messages=messages+1, octets=octets+? WHERE id=?",
 		c.Size, mailbox)
+}
+
+// mailboxOf returns the row of the owner's mailbox and what it holds, and gives
+// the copy its UID; it makes the mailbox when needed. Its UIDVALIDITY is the time
+// of its birth, so that a client that remembers the UIDs of a store since thrown
+// away does not take new mail for old.
+func mailboxOf(tx *durable.Tx, c *Copy, now time.Time) (id, octets int64, err error) {
+	err = tx.QueryRow("SELECT id, next_uid, octets FROM mailbox WHERE owner=? AND name=?", c.Owner, inbox).Scan(&id, &c.UID, &octets)
+	if !errors.Is(err, durable.ErrNotFound) {
+		return id, octets, err
+	}
+	c.UID = 1
+	err = tx.Exec("INSERT INTO mailbox(owner, name, uidvalidity) VALUES(?, ?, ?)", c.Owner, inbox, uint32(now.Unix()))
+	return tx.LastInsertID(), 0, err
 }
 
 // nonNil keeps an empty head from being stored as NULL.

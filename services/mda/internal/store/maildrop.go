@@ -207,5 +207,11 @@ func (m *Maildrop) removeBatch(ctx context.Context, uids []uint32) ([]Removed, e
 		}
 		return nil
 	})
-	return removed, err
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range removed {
+		m.store.account(m.owner, -1, -r.Size)
+	}
+	return removed, nil
 }

@@ -22,11 +22,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"correio/services/internal/durable"
 )
@@ -47,8 +47,9 @@ type Store struct {
 	db  *durable.DB
 	dir string // for drafts that outgrow memory
 
-	mu     sync.Mutex // guards locked
+	mu     sync.Mutex // guards what follows
 	locked map[string]bool
+	usages map[string]Usage // of what is committed; as many as there are people
 }
 
 // Usage is how much a mailbox holds.
@@ -71,27 +72,40 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open mailboxes: %w", err)
 	}
-	return &Store{db: db, dir: drafts, locked: map[string]bool{}}, nil
+	s := &Store{db: db, dir: drafts, locked: map[string]bool{}}
+	if s.usages, err = s.readUsages(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
 }
 
 // Close waits for what runs and closes the file.
 func (s *Store) Close() error { return s.db.Close() }
 
 // Usage returns what the owner's mailbox holds; nothing when it never got mail.
-func (s *Store) Usage(ctx context.Context, owner string) (Usage, error) {
-	var u Usage
-	err := s.db.Read(ctx, func(tx *durable.Tx) error {
-		return tx.QueryRow("SELECT messages, octets FROM mailbox WHERE owner=? AND name=?", owner, inbox).
-			Scan(&u.Messages, &u.Octets)
-	})
-	if err != nil && !errors.Is(err, durable.ErrNotFound) {
-		return Usage{}, fmt.Errorf("usage of %q: %w", owner, err)
-	}
-	return u, nil
+func (s *Store) Usage(owner string) Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.usages[owner]
 }
 
 // Usages returns what every mailbox that ever got mail holds, by owner.
-func (s *Store) Usages(ctx context.Context) (map[string]Usage, error) {
+func (s *Store) Usages() map[string]Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.usages)
+}
+
+// account notes what a commit has changed.
+func (s *Store) account(owner string, messages int, octets int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.usages[owner]
+	s.usages[owner] = Usage{u.Messages + messages, u.Octets + octets}
+}
+
+// readUsages reads what the mailboxes hold when nobody uses them yet.
+func (s *Store) readUsages(ctx context.Context) (map[string]Usage, error) {
 	usages := map[string]Usage{}
 	err := s.db.Read(ctx, func(tx *durable.Tx) error {
 		for row, err := range tx.Query("SELECT owner, messages, octets FROM mailbox WHERE name=?", inbox) {
@@ -125,16 +139,4 @@ func NewID() string {
 	var id [6]byte
 	rand.Read(id[:]) // never fails, see crypto/rand
 	return strings.ToUpper(hex.EncodeToString(id[:]))
-}
-
-// mailboxID returns the row of the owner's mailbox, making it when needed.
-// Its UIDVALIDITY is the time of its birth, so that a client that remembers
-// the UIDs of a store since thrown away does not take new mail for old.
-func mailboxID(tx *durable.Tx, owner string, now time.Time) (id int64, err error) {
-	const find = "SELECT id FROM mailbox WHERE owner=? AND name=?"
-	if err = tx.QueryRow(find, owner, inbox).Scan(&id); !errors.Is(err, durable.ErrNotFound) {
-		return id, err
-	}
-	err = tx.Exec("INSERT INTO mailbox(owner, name, uidvalidity) VALUES(?, ?, ?)", owner, inbox, uint32(now.Unix()))
-	return tx.LastInsertID(), err
 }

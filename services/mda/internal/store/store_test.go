@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -121,9 +122,9 @@ func TestWhatIsStoredIsReadBackAfterAReopen(t *testing.T) {
 			t.Errorf("message %d: got %d octets, want %d", i, len(got), len(want))
 		}
 	}
-	used, err := s.Usage(t.Context(), "ana")
-	if want := (store.Usage{Messages: len(corpus()), Octets: octets}); err != nil || used != want {
-		t.Errorf("Usage = %+v, %v; want %+v", used, err, want)
+	used := s.Usage("ana")
+	if want := (store.Usage{Messages: len(corpus()), Octets: octets}); used != want {
+		t.Errorf("Usage = %+v; want %+v", used, want)
 	}
 }
 
@@ -184,8 +185,8 @@ func TestBodyIsSharedAndGoesWithItsLastCopy(t *testing.T) {
 		t.Errorf("%d chunks of bodies are left after the last copy went", n)
 	}
 	for _, owner := range []string{"ana", "alice"} {
-		if used, err := s.Usage(t.Context(), owner); err != nil || used != (store.Usage{}) {
-			t.Errorf("%s: Usage = %+v, %v after everything was removed", owner, used, err)
+		if used := s.Usage(owner); used != (store.Usage{}) {
+			t.Errorf("%s: Usage = %+v after everything was removed", owner, used)
 		}
 	}
 }
@@ -280,13 +281,12 @@ func TestRow13NamesAreOnlyNames(t *testing.T) {
 	}
 	for _, name := range names {
 		deliver(t, s, "x\r\n", to(name))
-		if used, err := s.Usage(t.Context(), name); err != nil || used.Messages != 1 {
-			t.Errorf("%q: Usage = %+v, %v", name, used, err)
+		if used := s.Usage(name); used.Messages != 1 {
+			t.Errorf("%q: Usage = %+v", name, used)
 		}
 	}
-	usages, err := s.Usages(t.Context())
-	if err != nil || len(usages) != len(names)+1 || usages["ana"].Messages != 1 {
-		t.Errorf("Usages = %v, %v", usages, err)
+	if usages := s.Usages(); len(usages) != len(names)+1 || usages["ana"].Messages != 1 {
+		t.Errorf("Usages = %v", usages)
 	}
 }
 
@@ -319,5 +319,31 @@ func TestManyDeliveriesAtOnce(t *testing.T) {
 	}
 	if n := len(m.Entries()); n != workers*each {
 		t.Errorf("%d messages, want %d", n, workers*each)
+	}
+}
+
+// What mailboxes hold is kept in memory: it must be what the disk says.
+func TestUsageIsWhatTheDiskSays(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for i := range 5 {
+		deliver(t, s, fmt.Sprintf("message %d\r\n", i), to("ana"), to("alice"))
+	}
+	full := to("bia")
+	full.Quota = 1
+	deliver(t, s, "x\r\n", full, to("ana"))
+	m := maildrop(t, s, "ana")
+	if _, err := m.Remove(t.Context(), []uint32{2, 4, 99}); err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	before := s.Usages()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, dir).Usages()
+	delete(after, "bia") // who has a mailbox, and nothing in it
+	if before["ana"].Messages != 4 || before["alice"].Messages != 5 || before["bia"] != (store.Usage{}) || !maps.Equal(before, after) {
+		t.Errorf("in memory %v, on disk %v", before, after)
 	}
 }
