@@ -1,6 +1,9 @@
 package smtpc
 
-import "bufio"
+import (
+	"bufio"
+	"bytes"
+)
 
 // dotWriter sends a message as DATA wants it (RFC 5321 §4.5.2): every line
 // that begins with a dot gets another, every line ends in CRLF. A bare LF
@@ -23,8 +26,13 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 		_, err := d.w.Write(p[start:end])
 		return err
 	}
-	for i, c := range p {
-		var err error
+	for i := 0; i < len(p); i++ {
+		if n := d.plain(p[i:]); n > 0 {
+			i += n - 1
+			d.prev = '\n'
+			continue
+		}
+		c, err := p[i], error(nil)
 		switch {
 		case d.prev == '\r' && c != '\n':
 			// The CR was held back: it is a bare one.
@@ -57,6 +65,20 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 	}
 	d.size += int64(len(p))
 	return len(p), flush(len(p))
+}
+
+// plain returns how much of p is whole lines that go as they are. They are most
+// of a message, and need no look at each octet.
+func (d *dotWriter) plain(p []byte) int {
+	n := 0
+	for d.prev == '\n' && n < len(p) && (p[n] != '.' || d.bare) {
+		end := bytes.IndexByte(p[n:], '\n')
+		if end < 1 || bytes.IndexByte(p[n:n+end], '\r') != end-1 {
+			break
+		}
+		n += end + 1
+	}
+	return n
 }
 
 // close ends the last line, if it must be, and sends the final dot.

@@ -7,6 +7,7 @@ package trace
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -42,15 +43,29 @@ type Header struct {
 
 // Write implements io.Writer; it never fails.
 func (h *Header) Write(p []byte) (int, error) {
-	if !h.EightBit {
-		h.EightBit = bytes.ContainsFunc(p, func(r rune) bool { return r >= 0x80 })
-	}
+	h.EightBit = h.EightBit || eightBit(p)
 	if h.scan.Line == nil {
 		h.scan.Line = h.field
 		h.been.Name, h.lists.Name = "Delivered-To", "List-Id"
 	}
 	_, _ = h.scan.Write(p) // it never fails
 	return len(p), nil
+}
+
+// eightBit reports whether there is an octet above 127.
+func eightBit(p []byte) bool {
+	const high = 0x8080808080808080
+	for ; len(p) >= 8; p = p[8:] {
+		if binary.NativeEndian.Uint64(p)&high != 0 {
+			return true
+		}
+	}
+	for _, c := range p {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
 }
 
 // End tells that the message is complete.

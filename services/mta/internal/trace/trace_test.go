@@ -113,3 +113,20 @@ func TestHeaderKnowsWhereAMessageHasBeen(t *testing.T) {
 		t.Errorf("%q, %q", h.DeliveredTo, h.ListIDs)
 	}
 }
+
+// The octets are looked at eight at a time: one above 127 is found wherever it is.
+func TestEightBitIsSeenAnywhere(t *testing.T) {
+	for size := range 20 {
+		p := bytes.Repeat([]byte{0x7f}, size)
+		if eightBit(p) {
+			t.Errorf("%d octets of seven bits", size)
+		}
+		for i := range p {
+			p[i] = 0x80
+			if !eightBit(p) {
+				t.Errorf("octet %d of %d", i, size)
+			}
+			p[i] = 0x7f
+		}
+	}
+}
