@@ -29,6 +29,7 @@ type verdict uint8
 const (
 	allowed verdict = iota
 	needHello
+	needLhlo
 	needMail
 	needRcpt
 	noneValid
@@ -45,6 +46,7 @@ const (
 // verdictReplies is what the client hears in place of the command's own reply.
 var verdictReplies = [numVerdicts]reply.Reply{
 	needHello: reply.New(503, "5.5.1", "Introduce yourself first: EHLO (or HELO) and your host's name"),
+	needLhlo:  reply.New(503, "5.5.1", "Introduce yourself first: LHLO and your host's name"),
 	needMail:  reply.New(503, "5.5.1", "No transaction is open: MAIL FROM comes first"),
 	needRcpt:  reply.New(503, "5.5.1", "No recipient yet: RCPT TO comes before DATA"),
 	noneValid: reply.New(554, "5.5.1", "No valid recipients"),
@@ -100,6 +102,11 @@ var smtpTable = table{
 var lmtpTable = func(t table) table {
 	// RFC 2033 §4.1: LHLO in place of HELO and EHLO, which must fail.
 	t[command.Helo], t[command.Ehlo], t[command.Lhlo] = always(unknown), always(unknown), always(allowed)
+	for v := range t {
+		if t[v][start] == needHello {
+			t[v][start] = needLhlo
+		}
+	}
 	// RFC 2033 §4.2: DATA without any accepted recipient must be 503.
 	t[command.Data][refused], t[command.Bdat][refused] = needRcpt, needRcpt
 	return t

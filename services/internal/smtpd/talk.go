@@ -112,10 +112,19 @@ func (s *session) help(_ context.Context, c command.Command) reply.Reply {
 	}
 }
 
-// knows reports whether HELP speaks of a command: those of our dialect, and
-// BDAT where it works.
+// knows reports whether HELP speaks of a command: those of our dialect, and of
+// what extensions add only what EHLO would announce.
 func (s *session) knows(v command.Verb) bool {
-	return syntax[v] != "" && s.peer.Proto.check(v, start) != unknown && (v != command.Bdat || s.srv.cfg.Chunking)
+	cfg := &s.srv.cfg
+	switch v {
+	case command.Bdat:
+		return cfg.Chunking
+	case command.StartTLS:
+		return cfg.TLS != nil && s.tls == nil
+	case command.Auth:
+		return len(cfg.AuthMechanisms) > 0
+	}
+	return syntax[v] != "" && s.peer.Proto.check(v, start) != unknown
 }
 
 func (s *session) implemented() []string {

@@ -52,17 +52,19 @@ const NoBrackets = "address without angle brackets"
 // Replies of the parser.
 var (
 	errEmpty     = reply.New(500, "5.5.2", "Empty line; type HELP for a list of commands")
+	errIndent    = reply.New(500, "5.5.2", "A command stands at the very beginning of its line")
 	errVerb      = reply.New(500, "5.5.2", "Command holds characters that no command has")
 	errUnknown   = reply.New(500, "5.5.1", "Unknown command; type HELP for a list of commands")
 	errControl   = reply.New(501, "5.5.4", "Control characters are not allowed in arguments")
 	errUTF8      = reply.New(501, "5.5.4", "Argument is not ASCII or UTF-8")
 	errASCII     = reply.New(501, "5.5.4", "Argument must be ASCII")
 	errNoArg     = reply.New(501, "5.5.4", "This command takes no argument")
-	errHello     = reply.New(501, "5.5.4", "Syntax: EHLO your.host.name or [your address]")
 	errMailFrom  = reply.New(501, "5.5.4", "Syntax: MAIL FROM:<reverse-path> [parameters]")
 	errRcptTo    = reply.New(501, "5.5.4", "Syntax: RCPT TO:<forward-path> [parameters]")
 	errSender    = reply.New(501, "5.1.7", "Bad sender address; it goes like <user@domain>, or <> for none")
 	errRecipient = reply.New(501, "5.1.3", "Bad recipient address; it goes like <user@domain>")
+	errFromLong  = reply.New(501, "5.1.7", "Path too long: it has 256 octets at most, 64 of them before the @")
+	errToLong    = reply.New(501, "5.1.3", "Path too long: it has 256 octets at most, 64 of them before the @")
 	errFromIDN   = reply.New(501, "5.1.7", "Bad sender address; its domain is no valid internationalised name (RFC 5891)")
 	errToIDN     = reply.New(501, "5.1.3", "Bad recipient address; its domain is no valid internationalised name (RFC 5891)")
 	errParam     = reply.New(501, "5.5.4", "Bad parameter; they go like KEY or KEY=VALUE, separated by one space")
@@ -76,8 +78,11 @@ var (
 // command comes with it as far as it was understood, its Verb above all.
 func Parse(line []byte) (Command, error) {
 	verb, rest, _ := bytes.Cut(bytes.TrimRight(line, " "), []byte{' '})
-	if len(verb) == 0 {
+	switch {
+	case len(verb) == 0 && len(rest) == 0:
 		return Command{}, errEmpty.Err(nil)
+	case len(verb) == 0:
+		return Command{}, errIndent.Err(nil)
 	}
 	for _, c := range verb {
 		if c <= ' ' || c >= 0x7f {
@@ -149,7 +154,7 @@ func (c *Command) parseHello() error {
 			return nil
 		}
 	}
-	return errHello.Err(nil)
+	return reply.New(501, "5.5.4", "Syntax: "+c.Verb.String()+" your.host.name or [your address]").Err(nil)
 }
 
 // parseName reads whom VRFY and EXPN ask about, and SMTPUTF8 behind it (RFC 6531

@@ -138,6 +138,32 @@ func TestParse_Refuses(t *testing.T) {
 	}
 }
 
+// Addresses that are too long, and commands behind a space, were refused for
+// something else: "it goes like <user@domain>", "Empty line".
+func TestParse_SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	local, domain := strings.Repeat("a", 65), strings.Repeat("d.", 130)+"d"
+	for line, want := range map[string]string{
+		"MAIL FROM:<" + local + "@b>":               "501 5.1.7 Path too long: ", // RFC 5321 §4.5.3.1.9
+		"MAIL FROM:" + local + "@b":                 "501 5.1.7 Path too long: ",
+		"MAIL FROM:<a@" + domain + ">":              "501 5.1.7 Path too long: ",
+		"RCPT TO:<a@" + domain + ">":                "501 5.1.3 Path too long: ",
+		"RCPT TO:<\"" + local + "\"@b>":             "501 5.1.3 Path too long: ",
+		"RCPT TO:<@" + domain[:250] + "d:ana@b.cd>": "501 5.1.3 Path too long: ",
+		"MAIL FROM:<a@b":                            "501 5.1.7 Bad sender address; ",
+		"RCPT TO:<a@b":                              "501 5.1.3 Bad recipient address; ",
+		" NOOP":                                     "500 5.5.2 A command stands at the very beginning of its line",
+		"  ":                                        "500 5.5.2 Empty line; ",
+		"":                                          "500 5.5.2 Empty line; ",
+		"HELO":                                      "501 5.5.4 Syntax: HELO your.host.name ",
+		"LHLO a b":                                  "501 5.5.4 Syntax: LHLO your.host.name ",
+	} {
+		if _, err := command.Parse([]byte(line)); err == nil || !strings.HasPrefix(reply.Of(err).String(), want) {
+			t.Errorf("%q: got %v, want %s", line, err, want)
+		}
+	}
+}
+
 func TestVerbOf_KnowsEveryName(t *testing.T) {
 	t.Parallel()
 	for v := command.Helo; int(v) < command.NumVerbs; v++ {

@@ -28,12 +28,8 @@ func (c *Command) parsePath(keyword string, syntax, address reply.Reply) error {
 		c.Note = NoBrackets
 	}
 	switch {
-	case errors.Is(err, mailaddr.ErrIDN) && c.Verb == Mail:
-		return errFromIDN.Err(err)
-	case errors.Is(err, mailaddr.ErrIDN):
-		return errToIDN.Err(err)
 	case err != nil:
-		return address.Err(err)
+		return c.badPath(err, address).Err(err)
 	case rest != "" && rest[0] != ' ':
 		// Garbage behind the bracket, such as <>>> or <a@b>SIZE=1.
 		return syntax.Err(nil)
@@ -44,6 +40,21 @@ func (c *Command) parsePath(keyword string, syntax, address reply.Reply) error {
 		return address.Err(nil)
 	}
 	return c.parseParams(strings.TrimLeft(rest, " "))
+}
+
+// badPath is what is said about a path that is none.
+func (c *Command) badPath(err error, otherwise reply.Reply) reply.Reply {
+	switch sender := c.Verb == Mail; {
+	case errors.Is(err, mailaddr.ErrIDN) && sender:
+		return errFromIDN
+	case errors.Is(err, mailaddr.ErrIDN):
+		return errToIDN
+	case errors.Is(err, mailaddr.ErrTooLong) && sender:
+		return errFromLong // RFC 5321 §4.5.3.1.9
+	case errors.Is(err, mailaddr.ErrTooLong):
+		return errToLong
+	}
+	return otherwise
 }
 
 // bareAddress reads an address that was typed without brackets, as teaching
