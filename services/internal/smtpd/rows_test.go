@@ -17,9 +17,9 @@ import (
 )
 
 // The tests here are named after rows of behaviour §6. Rows 1 and 2 are in
-// smuggle_test.go, 4 and 23 in heap_test.go, 31 is testdata/syntax.dialog and
-// addresses.dialog. Rows 1, 2, 6 and 7 are tested octet by octet in package wire,
-// too, and row 3 for every command by TestCommandTimesState.
+// smuggle_test.go, 4 and 23 in heap_test.go. Rows 1, 2, 6 and 7 are tested octet by
+// octet in package wire, too, and row 3 for every command by
+// TestCommandTimesState.
 
 // What fails leaves nothing of its transaction behind: neither RCPT nor DATA nor
 // BDAT goes on with it.
@@ -254,6 +254,52 @@ func TestRow13_UserNamesReachTheBackendAsTheyAre(t *testing.T) {
 		told := "auth " + name + " " // refused: without an account
 		if got := fmt.Sprintf("%q", m.log); asked && got != fmt.Sprintf("%q", []string{"secret " + name, told}) || !asked && got != fmt.Sprintf("%q", []string{told}) {
 			t.Errorf("%q: the backend was asked %s", name, got)
+		}
+	}
+}
+
+// A local part keeps its case, and what needs quotes, up to the backend; whose
+// mailbox it is, the backend knows.
+func TestRow19_LocalPartKeepsItsCase(t *testing.T) {
+	t.Parallel()
+	m := &memory{}
+	c, in := pipe(t.Context(), t, smtpd.Config{Backend: m})
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	expect(t, in, "220")
+	go io.WriteString(c, ehlo+"MAIL FROM:<AnA.M@Aurora.Test>\r\nRCPT TO:<Bruno@BOREAL.test>\r\nRCPT TO:<\"B x\"@boreal.test>\r\nRCPT TO:<PostMaster>\r\nQUIT\r\n") // it ends with the connection
+	expect(t, in, "250", "250", "250", "250", "250", "221")
+	want := []string{"mail <AnA.M@aurora.test>", "rcpt <Bruno@boreal.test>", `rcpt <"B x"@boreal.test>`, "rcpt <PostMaster>"}
+	if got := fmt.Sprintf("%q", m.log); got != fmt.Sprintf("%q", want) {
+		t.Errorf("the backend was asked %s, want %q", got, want)
+	}
+}
+
+// Nothing but a space stands between ">" and parameters, and what is inside of
+// quotes is neither. See testdata/syntax.dialog and addresses.dialog, too.
+func TestRow31_AddressesSmuggleNothing(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{ // "" where it is 501
+		"<>>>": "", "<>>>>": "", "<a@b>>": "", "<a@b>SIZE=9": "", "<a@b><c@d>": "", `<"a" b@c>`: "", `<"a"@b" X=1 "@c>`: "", `<a"b"@c>`: "",
+		"<a@b> X=1 <c@d>": "", "<a @b>": "", `<"x@y z@d>`: "", `"a> X=1 <b"@d>`: "",
+		`<"a> X=1 <b"@d>`:  `"a> X=1 <b"@d 0`,
+		`<"x@y z"@d>`:      `"x@y z"@d 0`,
+		`<"a\"> X=1"@d>`:   `"a\"> X=1"@d 0`,
+		`<"a>"@d> SIZE=7`:  `"a>"@d 7`,
+		`<"a\\"@d> SIZE=8`: `"a\\"@d 8`,
+	} {
+		m := &memory{}
+		c, in := pipe(t.Context(), t, smtpd.Config{Backend: m})
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		expect(t, in, "220")
+		go io.WriteString(c, ehlo+"MAIL FROM:"+path+"\r\n"+to+"DATA\r\n.\r\nQUIT\r\n") // it ends with the connection
+		if want == "" {
+			expect(t, in, "250", "501", "503", "503", "500", "221")
+			continue
+		}
+		expect(t, in, "250", "250", "250", "354", "250", "221")
+		sent := m.stored()[0].t
+		if got := fmt.Sprint(sent.From, " ", sent.Params.Size); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
 		}
 	}
 }
