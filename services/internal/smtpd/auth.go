@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
-	"unicode"
 
 	"correio/services/internal/event"
 	"correio/services/internal/reply"
@@ -143,15 +141,4 @@ func (s *session) judge(ctx context.Context, mechanism string, who sasl.Identity
 		}
 	}
 	return r
-}
-
-// printable makes a refused user name fit for a record.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '?'
-		}
-		return r
-	}, s)
-	return s[:min(len(s), 255)]
 }

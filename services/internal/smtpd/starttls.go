@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"correio/services/internal/event"
 	"correio/services/internal/reply"
@@ -69,4 +71,15 @@ func (s *session) recordTLS(text string, meta event.Meta) {
 	if !s.silent() {
 		s.record(event.Record{Kind: event.KindTLS, Text: text, Meta: meta})
 	}
+}
+
+// printable makes a name that the client claims fit for a record.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 255)]
 }
