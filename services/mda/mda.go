@@ -88,7 +88,8 @@ func (n *Node) newLMTP() (*smtpd.Server, error) {
 		Limits: smtpd.Limits{
 			MessageSize: lmtp.MaxMessage(n.env.Org), Header: lmtp.MaxHeader(n.env.Org),
 			Recipients: limits.Recipients, Errors: lmtpErrors, Commands: -1,
-			Connections: limits.Connections, PerClient: limits.PerClient,
+			// An MTA comes once for each of its clients who waits.
+			Connections: limits.Connections, PerClient: limits.Connections,
 		},
 		Events: n.env.Events,
 		Log:    n.env.Log,

@@ -242,3 +242,13 @@ func TestMessageAtTheLimitHasRoomForTheTraceOfItsMTAs(t *testing.T) {
 		t.Errorf("%d octets, limit %d: %+v", len(body), limit, res[0])
 	}
 }
+
+// An MTA keeps a connection for each client that waits for its mailbox's answer:
+// the bound on connections from one address is not for it.
+func TestMTAComesOnceForEachOfItsClients(t *testing.T) {
+	l := newLab(t)
+	perClient := l.env.Org.Limits.Defaults().PerClient
+	for range perClient + 20 {
+		l.lmtp() // fails the test if it is turned away
+	}
+}

@@ -11,13 +11,12 @@ import (
 	"correio/services/internal/smtpc"
 )
 
-// Bounds of the connections with the MDA that serve clients who wait, and of
-// how long they wait, in real time. Together with the queue's they stay below
-// the hundred that a host grants one address.
+// Bounds of the connections with the MDA that serve clients who wait, and of how
+// long they wait, in real time.
 const (
-	maxAsks    = 24 // questions at a time
-	maxHeld    = 40 // transactions that wait for their message, or bring it
-	maxDirect  = 16 // messages brought at a time without such a transaction
+	maxAsks    = 24  // questions at a time
+	maxHeld    = 100 // transactions that wait for their message, or bring it
+	maxDirect  = 16  // messages brought at a time without such a transaction
 	maxAsked   = 1000
 	askTimeout = 5 * time.Second
 )

@@ -13,6 +13,7 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
+	"correio/services/internal/node"
 	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
@@ -118,13 +119,15 @@ func (a *attempt) toMDA(ctx context.Context, why ...reason.Reason) error {
 	return a.try(ctx, t)
 }
 
-// mda is where the site's mailboxes are.
-func (d *Deliverer) mda() (target, bool) {
-	hosts := d.env.Org.ByRole(lab.RoleMDA)
+// mda is where the site's mailboxes are, if it has any.
+func (d *Deliverer) mda() (target, bool) { return d.box, d.box.name != "" }
+
+func findMDA(env *node.Env) target {
+	hosts := env.Org.ByRole(lab.RoleMDA)
 	if len(hosts) == 0 {
-		return target{}, false
+		return target{}
 	}
-	return target{name: hosts[0].Name, addr: netip.AddrPortFrom(d.env.AddrOf(hosts[0]), 24), proto: smtpc.LMTP}, true
+	return target{name: hosts[0].Name, addr: netip.AddrPortFrom(env.AddrOf(hosts[0]), 24), proto: smtpc.LMTP}
 }
 
 // reachedNobody is the result of an attempt that ends before any host.

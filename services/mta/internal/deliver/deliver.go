@@ -102,6 +102,7 @@ type Deliverer struct {
 	dns  *dnsclient.Client
 	self route.Self
 	pool *pool
+	box  target        // the site's MDA, if it has a name
 	asks chan struct{} // places for questions to the MDA
 
 	inquiries inquiries     // what clients' transactions have asked
@@ -139,7 +140,7 @@ func New(cfg Config) *Deliverer {
 			Dial: env.Dial, Server: netip.AddrPortFrom(env.Org.Resolver, 53), Events: env.Events,
 		}),
 		self: route.Self{Names: []string{env.Host.Name}, Addrs: env.Addrs(), Local: env.Org.Local},
-		pool: newPool(),
+		pool: newPool(), box: findMDA(env),
 		asks: make(chan struct{}, maxAsks), unwritten: map[unwritten]*attempt{},
 		inquiries: inquiries{all: map[string]*asked{}}, places: make(chan struct{}, maxHeld), flights: newFlights(),
 	}

@@ -12,8 +12,8 @@ import (
 const (
 	idleTime        = 10 * time.Second
 	maxIdlePerHost  = 10
-	maxIdleMDA      = maxHeld // clients wait for these
-	maxIdle         = 100
+	maxIdleMDA      = 60 // clients wait for these
+	maxIdle         = 160
 	maxTransactions = 200 // on one connection
 	quitTime        = 2 * time.Second
 )

@@ -50,9 +50,12 @@ func (s *session) reportFor(t *smtpd.Transaction, to mailaddr.Address) (mailaddr
 // stranger reports whether the client is to come back later for this recipient.
 // The site's own hosts are known.
 func (s *session) stranger(from, to mailaddr.Address) bool {
+	if s.strangers == nil {
+		return false
+	}
 	client := s.peer.Remote.Addr()
 	own := slices.ContainsFunc(s.cfg.Org.ByRole(lab.RoleMTA), func(h lab.Host) bool { return h.Internet == client || h.LAN == client })
-	return s.strangers != nil && !own && !s.strangers.Pass(client, from, to, time.Now())
+	return !own && !s.strangers.Pass(client, from, to, time.Now())
 }
 
 // plan is who gets a message, by the envelope that they get it with.
