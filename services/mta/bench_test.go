@@ -29,8 +29,8 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// BenchmarkLocalDelivery is the same for messages that have arrived in a mailbox by
-// then: port 25, LMTP and the MDA's disk.
+// BenchmarkLocalDelivery is the way of a message into its mailbox: port 25, LMTP and
+// the MDA's disk.
 func BenchmarkLocalDelivery(b *testing.B) {
 	for _, clients := range []int{1, 10, 100} {
 		for _, size := range []int{4 << 10, 100 << 10} {
@@ -43,8 +43,8 @@ func BenchmarkLocalDelivery(b *testing.B) {
 					b.Fatal(err)
 				}
 				labtest.Start(b, node)
-				w.quiet("boreal", "mx1.boreal.test")
-				w.load(b, load{clients: clients, size: size, pipelined: true, to: "bruno@boreal.test"})
+				h := w.quiet("boreal", "mx1.boreal.test")
+				w.load(b, load{clients: clients, size: size, pipelined: true, to: "bruno@boreal.test", last: h})
 			})
 		}
 	}
@@ -65,7 +65,7 @@ func BenchmarkRelay(b *testing.B) {
 }
 
 // quiet starts an MTA whose log costs nothing.
-func (w *world) quiet(site, name string) {
+func (w *world) quiet(site, name string) *host {
 	w.t.Helper()
 	env := labtest.Env(w.t, w.stack, "../../deploy/"+site, name)
 	env.Log = slog.New(slog.DiscardHandler)
@@ -73,7 +73,7 @@ func (w *world) quiet(site, name string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	labtest.Start(w.t, n)
+	return &host{n, env, labtest.Start(w.t, n)}
 }
 
 // load is what clients send.
@@ -83,6 +83,7 @@ type load struct {
 	to            string
 	user          string     // who submits it to Aurora; "" for Boreal's port 25
 	box           *mailboxes // if not nil, it is over when all is there
+	last          *host      // if not nil, it is over when nothing is queued there
 }
 
 // load sends b.N messages.
@@ -116,6 +117,9 @@ func (w *world) load(b *testing.B, l load) {
 		})
 	}
 	sending.Wait()
+	if l.last != nil {
+		l.last.waitEmpty(b)
+	}
 	if l.box != nil {
 		l.box.wait(b, b.N)
 	}
