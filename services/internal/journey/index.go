@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"slices"
 	"strings"
 
 	"correio/services/internal/event"
@@ -36,6 +37,9 @@ type Index struct {
 	// servers answered, by the recording node's side of the pair.
 	byPair   lists[pair]
 	accepted timeline
+	// openings are copies of those that the log has let go of while their
+	// connection goes on: without them nobody knows who spoke with whom.
+	openings map[at]*event.Record
 }
 
 // Add implements event.Index.
@@ -46,18 +50,43 @@ func (x *Index) Add(r *event.Record) {
 	}
 }
 
-// Remove implements event.Index.
+// Remove implements event.Index. The opening of a connection outlives its
+// record as long as there are others of the connection: those that are kept for
+// reuse speak for longer than a busy log looks back.
 func (x *Index) Remove(r *event.Record) {
+	c := at{r.Node, r.Conn}
+	if opens(r) && len(x.byConn.m[c.id].of(c.node)) > 1 {
+		x.keepOpening(c, r)
+		return
+	}
 	x.each(r, remove)
 	if accepted(r) {
 		x.accepted.remove(r)
 	}
+	if open := x.openings[c]; open != nil && len(x.byConn.m[c.id].of(c.node)) == 1 {
+		x.each(open, remove)
+		delete(x.openings, c)
+	}
+}
+
+// keepOpening puts a copy in the place of a record that goes.
+func (x *Index) keepOpening(c at, r *event.Record) {
+	mine := *r
+	x.each(r, func(l list, r *event.Record) list {
+		l[slices.Index(l, r)] = &mine
+		return l
+	})
+	if x.openings == nil {
+		x.openings = map[at]*event.Record{}
+	}
+	x.openings[c] = &mine
 }
 
 // Bytes implements event.Index.
 func (x *Index) Bytes() int {
 	return x.byMessage.bytes(stringBytes) + x.byQueue.bytes(stringBytes) + x.byConn.bytes(stringBytes) +
-		x.byNext.bytes(stringBytes) + x.byPair.bytes(2*stringBytes) + len(x.accepted)*recordBytes
+		x.byNext.bytes(stringBytes) + x.byPair.bytes(2*stringBytes) + len(x.accepted)*recordBytes +
+		len(x.openings)*openingBytes
 }
 
 // change is add or remove.

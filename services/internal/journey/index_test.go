@@ -3,6 +3,7 @@ package journey_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -51,10 +52,15 @@ func TestLiveIndexAnswersAsOneMadeAnew(t *testing.T) {
 				arrive(rand.New(rand.NewPCG(seed, 1)), traffic.Records)
 				log, live := event.NewLog("observatory", 150_000), &journey.Index{}
 				log.Attach(live)
+				kept := openings{}
 				for i, r := range traffic.Records {
+					gone := int(log.Dropped())
 					log.Import(r)
+					for ; gone < int(log.Dropped()); gone++ {
+						kept.leaves(traffic.Records[gone], traffic.Records[gone+1:i+1])
+					}
 					if i%97 == 0 || i == len(traffic.Records)-1 {
-						compare(t, live, log.After(0, math.MaxInt).Records, traffic.Names)
+						compare(t, live, append(slices.Collect(maps.Values(kept)), log.After(0, math.MaxInt).Records...), traffic.Names)
 					}
 				}
 				if log.Dropped() == 0 {
@@ -62,6 +68,57 @@ func TestLiveIndexAnswersAsOneMadeAnew(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// openings is what an index must know beyond the log: the openings of
+// connections of which the log holds other records.
+type openings map[string]event.Record
+
+// leaves is told of the oldest record when it goes, and of those that stay.
+func (o openings) leaves(r event.Record, stay []event.Record) {
+	goesOn := slices.ContainsFunc(stay, func(s event.Record) bool { return r.Conn != "" && s.Conn == r.Conn && s.Node == r.Node })
+	switch conn := r.Node + " " + r.Conn; {
+	case !goesOn:
+		delete(o, conn)
+	case r.Kind == event.KindConn && r.Text == event.Open:
+		o[conn] = r
+	}
+}
+
+// TestConnectionKeptForLongIsStillNamed: a busy log had lost the opening of a
+// connection that mail still went over, and nobody knew between whom.
+func TestConnectionKeptForLongIsStillNamed(t *testing.T) {
+	log, live := event.NewLog("observatory", 40_000), &journey.Index{}
+	log.Attach(live)
+	l := newLab()
+	l.open(mx1a, "c-1", "smtp", "client", aMX1aOut, aMX1b)
+	l.open(mx1b, "c-9", "smtp", "server", aMX1b, aMX1aOut)
+	say := func(queue, text string) {
+		l.line(mx1a, "c-1", queue, event.Out, text)
+		l.line(mx1b, "c-9", "", event.In, text)
+	}
+	tell := func() {
+		for _, r := range l.records {
+			log.Import(r)
+		}
+		l.records = nil
+	}
+	for tell(); log.Dropped() < 10; tell() {
+		say(otherOne, "MAIL FROM:<"+ana+">")
+	}
+	l.queue(mx1a, "", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno)
+	say(q1, "MAIL FROM:<"+ana+">")
+	tell()
+	j, ok := live.Assemble(message)
+	if len(j.Steps) == 0 || j.Steps[0].Client != mx1a || j.Steps[0].Server != mx1b || j.Steps[0].ServerAddr != aMX1b {
+		t.Errorf("known %v, steps %q; want one that names both ends", ok, outline(j))
+	}
+	for log.Dropped() < 1000 { // the connection is forgotten with its last record
+		log.Import(event.Record{Node: nsb, Kind: event.KindDNS, Text: question})
+	}
+	if full := live.Bytes(); full != 0 {
+		t.Errorf("%d bytes of an index of nothing", full)
 	}
 }
 

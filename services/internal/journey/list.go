@@ -14,16 +14,21 @@ const (
 	recordBytes = 16
 	keyBytes    = 64
 	stringBytes = 24
+	// openingBytes is a copy of an opening, with its place in a map and its
+	// strings, which nobody else may hold any more.
+	openingBytes = 512
 )
 
-// list is records in the order in which they came. It is never changed but at
-// its ends, and its elements never.
+// list is records in the order in which they came. Who asks must not change it.
 type list []*event.Record
 
 func add(l list, r *event.Record) list { return append(l, r) }
 
-// remove takes out a record, the first of its list since it came first.
-func remove(l list, _ *event.Record) list {
+// remove takes out a record, the first of its list since it came first, but for
+// an opening that was kept.
+func remove(l list, r *event.Record) list {
+	i := slices.Index(l, r)
+	copy(l[1:], l[:i])
 	l[0] = nil // the slice's array outlives this
 	return l[1:]
 }
