@@ -10,7 +10,11 @@
 // in the spool: delivered, waiting for its next time (package schedule), or
 // given back to its sender (package bounce).
 //
+// Mail for the site's own mailboxes alone takes a shorter way: while the client
+// waits, deliver brings it to the MDA, in the transaction in which RCPT was asked
+// about, and what is on the MDA's disk by then is never in the spool.
+//
 // What a 250 promises holds through a kill -9 at any instant. Towards the next
-// host it is at least once: the window between its 250 and our record of it is
-// where a message may come twice.
+// host it is at least once: the window between its 250 and our record of it, or
+// our own 250, is where a message may come twice.
 package mta
