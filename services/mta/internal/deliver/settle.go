@@ -138,21 +138,23 @@ func (a *attempt) tell(reports []written, kept []reason.Reason, removed bool) {
 // the sender is told about it.
 func (a *attempt) tellOne(i int, r result, report string) {
 	to := a.entry.Rcpts[i].To.String()
-	log := a.d.log.With("msg_id", a.entry.ID, "from", a.entry.From.Path(), "to", to, "attempt", a.number, "reply", r.said(), "report", report)
+	attrs := []any{
+		"msg_id", a.entry.ID, "from", a.entry.From.Path(), "to", to, "attempt", a.number, "reply", r.said(), "report", report, "mx", r.host,
+	}
 	switch r.fate {
 	case untouched, unfit:
 	case delivered:
 		a.d.cfg.Metrics.Delivered.WithLabelValues(string(r.proto)).Inc()
 		a.event(event.Delivered, resultMeta(to, r, event.NextQueue, smtpc.QueuedAs(r.reply), event.BounceID, report))
-		log.Info("delivered", "mx", r.host)
+		a.d.log.Info("delivered", attrs...)
 	case waiting:
 		a.d.cfg.Metrics.Deferred.Inc()
 		a.event(event.Deferred, resultMeta(to, r, event.RetryIn, retryIn(a.entry.Rcpts[i].Next), event.BounceID, report))
-		log.Info("deferred", "mx", r.host)
+		a.d.log.Info("deferred", attrs...)
 	case failed:
 		a.d.cfg.Metrics.Bounced.Inc()
 		a.event(event.Bounced, resultMeta(to, r, event.BounceID, report, event.Rules, reason.Encode(a.unreported(i, report)...)))
-		log.Info("bounced", "mx", r.host)
+		a.d.log.Info("bounced", attrs...)
 	}
 }
 
