@@ -209,6 +209,20 @@ func TestSubmissionCompletesAMessage(t *testing.T) {
 	}
 }
 
+// TestTypedTextWithANullSenderIsFromWhoSubmitsIt: it had "From: <>", which is no
+// address.
+func TestTypedTextWithANullSenderIsFromWhoSubmitsIt(t *testing.T) {
+	w := newWorld(t)
+	w.mta("aurora", "mx1.aurora.test", 1)
+	box := w.mda("198.19.1.110:24")
+	if r := w.send(w.connect(pc, "198.18.1.25:587", "ana"), "", "Oi!\r\n", "alice@aurora.test")[0]; !r.Delivered() {
+		t.Fatalf("%+v", r)
+	}
+	if got := box.wait(t, 1)[0].message; !strings.Contains(got, "\r\nFrom: <ana@aurora.test>\r\n") {
+		t.Errorf("the message has no such From:\n%s", got)
+	}
+}
+
 func TestAMessageThatGoesRoundInCirclesIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.mta("aurora", "mx1.aurora.test", 1)

@@ -77,7 +77,7 @@ func (s *session) prefix(t *smtpd.Transaction, h *trace.Header, now time.Time, i
 			b.WriteString("Date: " + trace.Date(now) + "\r\n")
 		}
 		if h.Bare {
-			b.WriteString("From: " + t.From.ALabels().Path() + "\r\n")
+			b.WriteString("From: " + s.author(t).ALabels().Path() + "\r\n")
 		}
 	}
 	if h.Bare {
@@ -85,6 +85,16 @@ func (s *session) prefix(t *smtpd.Transaction, h *trace.Header, now time.Time, i
 		b.WriteString("\r\n")
 	}
 	return b.String()
+}
+
+// author is who a message is from that does not say it: the reverse-path, or
+// the person who submits with a null one, which no From may hold (RFC 5322
+// §3.4.1).
+func (s *session) author(t *smtpd.Transaction) mailaddr.Address {
+	if t.From.Null() {
+		return mailaddr.Address{Local: s.person.Name, Domain: s.cfg.Org.Domain}
+	}
+	return t.From
 }
 
 // only is the recipient, if there is just one.
