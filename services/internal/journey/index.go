@@ -55,7 +55,7 @@ func (x *Index) Add(r *event.Record) {
 // reuse speak for longer than a busy log looks back.
 func (x *Index) Remove(r *event.Record) {
 	c := at{r.Node, r.Conn}
-	if opens(r) && len(x.byConn.m[c.id].of(c.node)) > 1 {
+	if opens(r) && x.byConn.m[c.id].several(c.node) {
 		x.keepOpening(c, r)
 		return
 	}
@@ -63,7 +63,7 @@ func (x *Index) Remove(r *event.Record) {
 	if accepted(r) {
 		x.accepted.remove(r)
 	}
-	if open := x.openings[c]; open != nil && len(x.byConn.m[c.id].of(c.node)) == 1 {
+	if open := x.openings[c]; open != nil && !x.byConn.m[c.id].several(c.node) {
 		x.each(open, remove)
 		delete(x.openings, c)
 	}
