@@ -101,6 +101,9 @@ func queueIsChangedByHand(t *testing.T, p *player) {
 	p.gone(dropped)
 }
 
+// attemptAtMost is longer than an attempt to connect to a host that is off takes.
+const attemptAtMost = 11 * time.Second
+
 // heldAndAtRest waits until no attempt of a held message is under way any more,
 // and returns how many there were: one that began before is not cut off.
 func (p *player) heldAndAtRest(s Sent) (attempts int) {
@@ -114,7 +117,7 @@ func (p *player) heldAndAtRest(s Sent) (attempts int) {
 		if m.Attempts != attempts {
 			attempts, at = m.Attempts, time.Now()
 		}
-		return time.Since(at) > time.Second
+		return time.Since(at) > attemptAtMost
 	})
 	return attempts
 }

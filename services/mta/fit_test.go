@@ -3,6 +3,7 @@ package mta
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -180,5 +181,32 @@ func TestASiteWithCHUNKINGSendsByBDAT(t *testing.T) {
 	id := w.submit(t, smtpc.Envelope{To: []smtpc.Recipient{{To: w.address("x@one.casos.test")}}}, message)
 	if got := aurora.outcome(t, id); got != "delivered a.two.casos.test: 250 Ok: queued as AAAA1" || count.Load() != 1 {
 		t.Errorf("got %s on connection %d", got, count.Load())
+	}
+}
+
+// TestHostIsToldNoMoreRecipientsThanItTakes: a host that takes two in a
+// transaction (RFC 9422) hears of three in two transactions, one right after the
+// other. It was told all of them, and who was too many waited for a retry.
+func TestHostIsToldNoMoreRecipientsThanItTakes(t *testing.T) {
+	const taken = "C: DATA\nS: 354 Go\nC: ...\nS: 250 Ok: queued as GOOD1234\n"
+	w := newWorld(t)
+	aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+	count := w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250-x\nS: 250 LIMITS MAILMAX=9 RCPTMAX=2\n"+
+		"C: MAIL*\nS: 250 Ok\nC: RCPT TO:<a@*\nS: 250 Ok\nC: RCPT TO:<b@*\nS: 250 Ok\n"+taken+
+		"C: MAIL*\nS: 250 Ok\nC: RCPT TO:<c@*\nS: 250 Ok\n"+taken+"HANG")
+	env := smtpc.Envelope{}
+	for _, to := range []string{"a", "b", "c"} {
+		env.To = append(env.To, smtpc.Recipient{To: w.address(to + "@one.casos.test")})
+	}
+	w.submit(t, env, message)
+	aurora.waitEmpty(t)
+	delivered := 0
+	for _, r := range aurora.env.Events.After(0, math.MaxInt).Records {
+		if r.Kind == event.KindQueue && r.Text == event.Delivered {
+			delivered++
+		}
+	}
+	if n := count.Load(); n != 1 || delivered == 0 {
+		t.Errorf("%d connections, %d records of deliveries; want one connection and some", n, delivered)
 	}
 }

@@ -1,6 +1,7 @@
 package mta
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
+	"correio/services/internal/lab"
 	"correio/services/internal/node"
 	"correio/services/internal/smtpc"
 	"correio/services/internal/smtpd"
@@ -57,7 +59,7 @@ type tuning struct {
 	trouble  time.Duration
 	direct   time.Duration
 	hold     time.Duration
-	tls      deliver.TLS
+	tls      lab.WantTLS
 }
 
 func newNode(env *node.Env, tune tuning) (*Node, error) {
@@ -80,7 +82,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics,
 		Enqueue:  n.enqueue,
 		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
-		TLS: tune.tls, Direct: tune.direct, Hold: tune.hold,
+		TLS: cmp.Or(tune.tls, env.Org.SMTP.Wanted()), Direct: tune.direct, Hold: tune.hold,
 	})
 	n.queue = n.newQueue()
 	return n, nil

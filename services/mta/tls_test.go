@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"correio/services/internal/event"
+	"correio/services/internal/lab"
 	"correio/services/internal/labtest"
 	"correio/services/internal/smtpc"
 	"correio/services/internal/smtpd"
-	"correio/services/mta/internal/deliver"
 )
 
 // secureHost is an MX host that offers TLS, with a certificate for some name. An
@@ -50,7 +50,7 @@ func TestHowMuchTLSIsWanted(t *testing.T) {
 	)
 	for _, test := range []struct {
 		name   string
-		policy deliver.TLS
+		policy lab.WantTLS
 		cert   string // the name in its certificate; or
 		old    bool
 		says   []string // scripts
@@ -59,18 +59,18 @@ func TestHowMuchTLSIsWanted(t *testing.T) {
 		conns  int32    // of scripts
 	}{
 		{name: "good", cert: host, want: anyone, tls: "established yes"},
-		{name: "good, and wanted so", policy: deliver.Verified, cert: host, want: anyone, tls: "established yes"},
+		{name: "good, and wanted so", policy: lab.VerifiedTLS, cert: host, want: anyone, tls: "established yes"},
 		{name: "another's certificate", cert: "evil.test", want: anyone, tls: "established no: x509: certificate is valid for evil.test"},
-		{name: "another's, any is wanted", policy: deliver.Encrypted, cert: "evil.test", want: anyone, tls: "established no: "},
-		{name: "another's, a good one is wanted", policy: deliver.Verified, cert: "evil.test", want: forged, tls: "failed "},
+		{name: "another's, any is wanted", policy: lab.EncryptedTLS, cert: "evil.test", want: anyone, tls: "established no: "},
+		{name: "another's, a good one is wanted", policy: lab.VerifiedTLS, cert: "evil.test", want: forged, tls: "failed "},
 		{name: "too old for us", cert: host, old: true, want: anyone, tls: "failed "},
-		{name: "too old, but wanted", policy: deliver.Encrypted, cert: host, old: true, want: tooOld, tls: "failed "},
+		{name: "too old, but wanted", policy: lab.EncryptedTLS, cert: host, old: true, want: tooOld, tls: "failed "},
 		{name: "none", says: []string{good}, want: taken, conns: 1},
-		{name: "none, but wanted", policy: deliver.Encrypted, says: []string{"S: 220 x\nC: EHLO*\nS: 250 x\nC: QUIT\nS: 221 Bye"}, want: without, conns: 1},
+		{name: "none, but wanted", policy: lab.EncryptedTLS, says: []string{"S: 220 x\nC: EHLO*\nS: 250 x\nC: QUIT\nS: 221 Bye"}, want: without, conns: 1},
 		{name: "refused", says: []string{refuses + plainly}, want: taken, conns: 1},
-		{name: "refused, but wanted", policy: deliver.Encrypted, says: []string{refuses + "C: QUIT\nS: 221 Bye"}, want: "deferred a.two.casos.test: 454 4.7.0 Not now", conns: 1},
+		{name: "refused, but wanted", policy: lab.EncryptedTLS, says: []string{refuses + "C: QUIT\nS: 221 Bye"}, want: "deferred a.two.casos.test: 454 4.7.0 Not now", conns: 1},
 		{name: "octets in clear behind the reply", says: []string{injects, ehlo[:strings.Index(ehlo, "C: STARTTLS")] + plainly}, want: taken, tls: "failed ", conns: 2},
-		{name: "octets in clear behind the reply, but wanted", policy: deliver.Encrypted, says: []string{injects, good}, want: broken, tls: "failed ", conns: 1},
+		{name: "octets in clear behind the reply, but wanted", policy: lab.EncryptedTLS, says: []string{injects, good}, want: broken, tls: "failed ", conns: 1},
 		{name: "closed in the handshake", says: []string{ehlo + "S: 220 Go", ehlo[:strings.Index(ehlo, "C: STARTTLS")] + plainly}, want: taken, tls: "failed ", conns: 2},
 		{name: "silent in the handshake", says: []string{ehlo + "S: 220 Go\nHANG", ehlo[:strings.Index(ehlo, "C: STARTTLS")] + plainly}, want: taken, tls: "failed ", conns: 2},
 	} {
@@ -116,7 +116,7 @@ func (h *host) handshakes(name string) string {
 func TestClearConnectionIsNotKeptWhereTLSIsWanted(t *testing.T) {
 	w := newWorld(t)
 	tune := quick
-	tune.tls = deliver.Encrypted
+	tune.tls = lab.EncryptedTLS
 	aurora := w.tuned("aurora", "mx1.aurora.test", 1, tune)
 	count := w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250 x\nC: QUIT\nS: 221 Bye")
 	for i := range 2 {

@@ -37,9 +37,10 @@ type Index struct {
 	// servers answered, by the recording node's side of the pair.
 	byPair   lists[pair]
 	accepted timeline
-	// openings are copies of those that the log has let go of while their
-	// connection goes on: without them nobody knows who spoke with whom.
+	// openings are copies of those that the log has let go of before their
+	// connection's end: without them nobody knows who spoke with whom.
 	openings map[at]*event.Record
+	kept     []at // their connections, the oldest first; some are gone
 }
 
 // Add implements event.Index.
@@ -51,11 +52,11 @@ func (x *Index) Add(r *event.Record) {
 }
 
 // Remove implements event.Index. The opening of a connection outlives its
-// record as long as there are others of the connection: those that are kept for
-// reuse speak for longer than a busy log looks back.
+// record until the connection is closed: those that are kept for reuse speak for
+// longer than a busy log looks back.
 func (x *Index) Remove(r *event.Record) {
 	c := at{r.Node, r.Conn}
-	if opens(r) && x.byConn.m[c.id].several(c.node) {
+	if opens(r) && c.id != "" {
 		x.keepOpening(c, r)
 		return
 	}
@@ -63,11 +64,14 @@ func (x *Index) Remove(r *event.Record) {
 	if accepted(r) {
 		x.accepted.remove(r)
 	}
-	if open := x.openings[c]; open != nil && !x.byConn.m[c.id].several(c.node) {
-		x.each(open, remove)
-		delete(x.openings, c)
+	if closes(r) {
+		x.dropOpening(c)
 	}
 }
+
+// maxOpenings bounds the openings that are kept: of connections whose end
+// nobody told, those of a node that was killed, the oldest go.
+const maxOpenings = 4096
 
 // keepOpening puts a copy in the place of a record that goes.
 func (x *Index) keepOpening(c at, r *event.Record) {
@@ -80,6 +84,21 @@ func (x *Index) keepOpening(c at, r *event.Record) {
 		x.openings = map[at]*event.Record{}
 	}
 	x.openings[c] = &mine
+	x.kept = append(x.kept, c)
+	for len(x.openings) > maxOpenings {
+		x.dropOpening(x.kept[0])
+		x.kept = x.kept[1:]
+	}
+	if len(x.kept) > 2*maxOpenings {
+		x.kept = slices.DeleteFunc(x.kept, func(c at) bool { return x.openings[c] == nil })
+	}
+}
+
+func (x *Index) dropOpening(c at) {
+	if open := x.openings[c]; open != nil {
+		x.each(open, remove)
+		delete(x.openings, c)
+	}
 }
 
 // Bytes implements event.Index.
@@ -106,6 +125,8 @@ func (x *Index) each(r *event.Record, c change) {
 }
 
 func opens(r *event.Record) bool { return r.Kind == event.KindConn && r.Text == event.Open }
+
+func closes(r *event.Record) bool { return r.Kind == event.KindConn && r.Text == event.Close }
 
 // answers reports whether the record is of a question at the server's end.
 func answers(r *event.Record) bool {

@@ -143,19 +143,3 @@ func (t *timeline) remove(r *event.Record) {
 	(*t)[0] = nil // the slice's array outlives this
 	*t = (*t)[1:]
 }
-
-// several reports whether there is more than one record of a node. It looks no
-// further: every record that leaves a log is asked about, and a kept connection has
-// thousands.
-func (l list) several(node string) bool {
-	n := 0
-	for _, r := range l {
-		if r.Node != node {
-			continue
-		}
-		if n++; n > 1 {
-			return true
-		}
-	}
-	return false
-}

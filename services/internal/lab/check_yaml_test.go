@@ -255,6 +255,9 @@ func TestFaultsOfOneSite(t *testing.T) {
 		{"unknown mechanism", "boreal/org.yaml", "limits:", "smtp: {auth: [PLAIN, NTLM]}\nlimits:", []string{
 			"boreal/org.yaml:33: \"NTLM\" is none of PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256",
 		}},
+		{"unknown wish for TLS", "boreal/org.yaml", "limits:", "smtp: {tls: always}\nlimits:", []string{
+			"boreal/org.yaml:33: \"always\" is none of opportunistic, encrypt, verify",
+		}},
 		{"unknown line ends", "boreal/org.yaml", "limits:", "smtp: {line-ends: unix}\nlimits:", []string{
 			"boreal/org.yaml:33: \"unix\" is none of refuse, normalise, trust",
 		}},

@@ -121,6 +121,8 @@ type SMTP struct {
 	// on the wire. RFC 4954 §4 forbids it for a reason.
 	AuthWithoutTLS bool     `yaml:"auth-without-tls,omitempty"`
 	LineEnds       LineEnds `yaml:"line-ends,omitempty"`
+	// TLS is how much encryption the site's MTAs want of other hosts.
+	TLS WantTLS `yaml:"tls,omitempty"`
 	// BounceCopies sends the site's postmaster the header of each message that
 	// failed, besides the report that its sender gets.
 	BounceCopies bool `yaml:"bounce-copies,omitempty"`
@@ -154,6 +156,29 @@ func (g *Greylist) UnmarshalText(text []byte) error {
 		return nil
 	}
 	return (*Duration)(g).UnmarshalText(text)
+}
+
+// WantTLS says how much encryption mail to other hosts must have.
+type WantTLS string
+
+// What can be wanted. A host that does not offer it is asked again later.
+const (
+	// OpportunisticTLS (RFC 7435), the default, protects against who only
+	// listens: any certificate will do, and mail goes in clear rather than not at
+	// all. What the certificate is worth is recorded.
+	OpportunisticTLS WantTLS = "opportunistic"
+	// EncryptedTLS is with any certificate.
+	EncryptedTLS WantTLS = "encrypt"
+	// VerifiedTLS is with one for the host's name from the lab's authority.
+	VerifiedTLS WantTLS = "verify"
+)
+
+// Wanted returns the choice, the default for none.
+func (s SMTP) Wanted() WantTLS {
+	if s.TLS == "" {
+		return OpportunisticTLS
+	}
+	return s.TLS
 }
 
 // AuthMechanisms are the SASL mechanisms that the lab's servers know.

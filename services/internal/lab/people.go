@@ -158,6 +158,9 @@ func (r *report) checkSMTP(s *site) {
 			r.add(s.file(), s.doc.line("smtp", "auth", i), textChoice, m, strings.Join(AuthMechanisms, ", "))
 		}
 	}
+	if known := []string{string(OpportunisticTLS), string(EncryptedTLS), string(VerifiedTLS)}; !slices.Contains(known, string(c.Wanted())) {
+		r.add(s.file(), s.doc.line("smtp", "tls"), textChoice, string(c.TLS), strings.Join(known, ", "))
+	}
 	if known := []string{string(RefuseBare), string(NormaliseBare), string(TrustBare)}; !slices.Contains(known, string(c.Bare())) {
 		r.add(s.file(), s.doc.line("smtp", "line-ends"), textChoice, string(c.LineEnds), strings.Join(known, ", "))
 	}

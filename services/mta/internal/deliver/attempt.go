@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -196,25 +197,47 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		}
 		return nil
 	}
-	to := a.open()
-	results := a.send(ctx, c, t, to)
 	_, dsn := c.Extension("DSN")
-	if reused && stale(results) && ctx.Err() == nil {
-		// The host had closed a connection that we kept. Nothing was said.
-		c.Close()
-		t.fresh = true
-		return a.try(ctx, t)
-	}
-	a.reached = true
-	a.d.pool.put(t, c)
-	for k, i := range to {
-		if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {
-			return err
+	for to := range slices.Chunk(a.open(), perTransaction(c)) {
+		results := a.send(ctx, c, t, to)
+		if reused && stale(results) && ctx.Err() == nil {
+			// The host had closed a connection that we kept. Nothing was said.
+			c.Close()
+			t.fresh = true
+			return a.try(ctx, t)
 		}
-		a.results[i] = a.results[i].then(judge(t, results[k], ctx.Err() != nil))
-		a.results[i].dsn = dsn
+		a.reached, reused = true, false
+		for k, i := range to {
+			if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {
+				a.d.pool.put(t, c)
+				return err
+			}
+			a.results[i] = a.results[i].then(judge(t, results[k], ctx.Err() != nil))
+			a.results[i].dsn = dsn
+		}
+		if !c.Usable() {
+			break
+		}
 	}
+	a.d.pool.put(t, c)
 	return nil
+}
+
+// maxRcpts is what every server takes in one transaction (RFC 5321 §4.5.3.1.8).
+const maxRcpts = 100
+
+// perTransaction is how many recipients a host wants to hear at a time, up to
+// maxRcpts; RFC 9422 lets it say so.
+func perTransaction(c *smtpc.Client) int {
+	limits, _ := c.Extension("LIMITS")
+	for word := range strings.FieldsSeq(limits) {
+		if v, ok := strings.CutPrefix(strings.ToUpper(word), "RCPTMAX="); ok {
+			if n, err := strconv.Atoi(v); err == nil && n > 0 {
+				return min(n, maxRcpts)
+			}
+		}
+	}
+	return maxRcpts
 }
 
 // send runs one transaction.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/lab"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 )
@@ -35,21 +36,6 @@ func (d *Deliverer) connect(ctx context.Context, t target, queue string) (c *smt
 	return c, false, err
 }
 
-// TLS says how much encryption other hosts must offer for mail to go to them.
-type TLS string
-
-// The kinds of TLS.
-const (
-	// Opportunistic TLS (RFC 7435) protects against who only listens: any
-	// certificate will do, and mail goes in clear rather than not at all. What
-	// the certificate is worth is recorded.
-	Opportunistic TLS = ""
-	// Encrypted wants TLS with any certificate: who cannot is asked later.
-	Encrypted TLS = "encrypt"
-	// Verified wants a certificate of the host's name from the lab's authority.
-	Verified TLS = "verify"
-)
-
 // open connects anew.
 func (d *Deliverer) open(ctx context.Context, t target, queue string) (*smtpc.Client, error) {
 	dialing, cancel := context.WithTimeout(ctx, d.cfg.Connect)
@@ -68,7 +54,7 @@ func (d *Deliverer) open(ctx context.Context, t target, queue string) (*smtpc.Cl
 	if err = d.secure(ctx, c, t); err == nil {
 		return c, nil
 	}
-	if d.cfg.TLS != Opportunistic {
+	if d.cfg.TLS != lab.OpportunisticTLS {
 		d.pool.drop(c)
 		return nil, err
 	}
@@ -87,16 +73,16 @@ var errNoTLS = errors.New("STARTTLS is not offered")
 // may go on c, be it in clear.
 func (d *Deliverer) secure(ctx context.Context, c *smtpc.Client, t target) error {
 	if _, offered := c.Extension("STARTTLS"); !offered {
-		if d.cfg.TLS == Opportunistic {
+		if d.cfg.TLS == lab.OpportunisticTLS {
 			return nil
 		}
 		return &smtpc.Error{Step: smtpc.StepTLS, Err: errNoTLS}
 	}
 	err := c.StartTLS(ctx, &tls.Config{
 		ServerName: t.name, RootCAs: d.env.Roots, MinVersion: tls.VersionTLS12,
-		InsecureSkipVerify: d.cfg.TLS != Verified, // RFC 7435 §3: whoever it is
+		InsecureSkipVerify: d.cfg.TLS != lab.VerifiedTLS, // RFC 7435 §3: whoever it is
 	})
-	if err != nil && c.Usable() && d.cfg.TLS == Opportunistic {
+	if err != nil && c.Usable() && d.cfg.TLS == lab.OpportunisticTLS {
 		return nil // refused: go on in clear
 	}
 	return err

@@ -53,6 +53,7 @@ import (
 
 	"correio/services/internal/dnsclient"
 	"correio/services/internal/event"
+	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
 	"correio/services/internal/reason"
@@ -81,7 +82,7 @@ type Config struct {
 	// host lets it go on; 0 means an hour, what our own server gives a message.
 	Patience time.Duration
 	// TLS is how much encryption other hosts must offer.
-	TLS TLS
+	TLS lab.WantTLS
 	// Direct is how long a client waits for the MDA to take its message, in real
 	// time, before the message goes into the spool; 0 means 3 s, and less never
 	// to try.
