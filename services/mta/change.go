@@ -128,7 +128,7 @@ func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (mes
 			messages += len(batch)
 			n.tellChanged(verb, batch)
 			if verb == "release" {
-				return n.queue.Restore(ctx, released(batch))
+				return n.queue.Restore(ctx, n.released(batch))
 			}
 			return n.queue.Remove(ctx, removed(batch))
 		})
@@ -170,12 +170,12 @@ func (n *Node) tellChanged(verb string, batch []spool.Changed) {
 }
 
 // released are the jobs of what goes on, due now.
-func released(batch []spool.Changed) []queue.Job {
+func (n *Node) released(batch []spool.Changed) []queue.Job {
 	var jobs []queue.Job
 	now := time.Now()
 	for _, c := range batch {
 		for _, d := range c.Due {
-			j := jobOf(d, now)
+			j := n.jobOf(d, now)
 			j.Due = now
 			jobs = append(jobs, j)
 		}

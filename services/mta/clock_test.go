@@ -90,3 +90,58 @@ func TestMessageThatIsTooOldIsTriedOnceMore(t *testing.T) {
 	again := w.restart(stopped.env)
 	again.waitEvent(t, "the delivery", queueEvent(event.Delivered, id))
 }
+
+// A lab that was stopped for longer than mail lives gave back all of it within the
+// second of its start: its hosts were starting, too.
+func TestOldMailIsKeptWhileItsHostStarts(t *testing.T) {
+	w := newWorld(t)
+	w.again = tuning{resumed: 300 * time.Millisecond}
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	const mails = 12
+	var to []string
+	for i := range mails {
+		to = append(to, fmt.Sprintf("x%d@one.casos.test", i))
+	}
+	w.queued(t, aurora, to...)
+	aurora.stop()
+	damage(t, aurora.env.State, shift("arrived", -30*day))
+	damage(t, aurora.env.State, "UPDATE recipient SET next=0, attempts=40, noticed=1")
+	aurora.env.Events = event.NewLog("mx1.aurora.test", 0)
+	again := w.restart(aurora.env)
+	again.waitEvent(t, "the death", queueEvent(event.Dead, ""))
+	box := w.mda("198.18.9.1:25")
+	box.wait(t, mails)
+	again.waitEmpty(t)
+	for _, r := range again.env.Events.After(0, 10_000).Records {
+		if r.Text == event.Bounced {
+			t.Errorf("%s was given back: %v", r.Queue, r.Meta)
+		}
+	}
+}
+
+// And it does come to its end.
+func TestOldMailComesToItsEndSoonAfterAStart(t *testing.T) {
+	w := newWorld(t)
+	w.again = tuning{resumed: 100 * time.Millisecond, chance: 500 * time.Millisecond}
+	stopped, id := w.stopped(t, shift("arrived", -30*day))
+	again := w.restart(stopped.env)
+	began := time.Now()
+	again.waitEvent(t, "the delay", queueEvent(event.Deferred, id))
+	again.waitEvent(t, "the end", queueEvent(event.Bounced, id))
+	if after := time.Since(began); after < 400*time.Millisecond {
+		t.Errorf("given back after %v", after)
+	}
+}
+
+// However often mail was tried before, its host is not waited for by the hour when
+// both have just started.
+func TestMailIsTriedAgainSoonAfterAStart(t *testing.T) {
+	w := newWorld(t)
+	w.again = tuning{resumed: 200 * time.Millisecond}
+	stopped, id := w.stopped(t)
+	damage(t, stopped.env.State, "UPDATE recipient SET attempts=40")
+	again := w.restart(stopped.env)
+	again.waitEvent(t, "the delay", queueEvent(event.Deferred, id))
+	w.mda("198.18.9.1:25")
+	again.waitEvent(t, "the delivery", queueEvent(event.Delivered, id))
+}

@@ -39,7 +39,9 @@ type Node struct {
 	disk      disk
 	grey      *policy.Greylist // one for all ports
 	ready     atomic.Bool
-	orders    sync.Mutex // held while the queue is changed by hand
+
+	lastChance time.Duration // of old mail
+	orders     sync.Mutex    // held while the queue is changed by hand
 }
 
 // door is one port with the server behind it.
@@ -59,11 +61,16 @@ type tuning struct {
 	trouble  time.Duration
 	direct   time.Duration
 	hold     time.Duration
+	resumed  time.Duration
+	chance   time.Duration
 	tls      lab.WantTLS
 }
 
 func newNode(env *node.Env, tune tuning) (*Node, error) {
-	n := &Node{env: env, policy: schedule.Default(), disk: disk{dir: env.State}, grey: policy.NewGreylist(env.Speed)}
+	n := &Node{
+		env: env, policy: schedule.Default(), disk: disk{dir: env.State}, grey: policy.NewGreylist(env.Speed),
+		lastChance: cmp.Or(tune.chance, lastChance),
+	}
 	n.guard = smtpd.NewGuard(n.limits())
 	var err error
 	if n.metrics, err = metrics.New(env.Metrics); err != nil {
@@ -82,7 +89,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics,
 		Enqueue:  n.enqueue,
 		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
-		TLS: cmp.Or(tune.tls, env.Org.SMTP.Wanted()), Direct: tune.direct, Hold: tune.hold,
+		TLS: cmp.Or(tune.tls, env.Org.SMTP.Wanted()), Direct: tune.direct, Hold: tune.hold, Resumed: tune.resumed,
 	})
 	n.queue = n.newQueue()
 	return n, nil

@@ -90,6 +90,12 @@ func (n *Node) destinationChanged(d queue.Destination) {
 	n.env.Log.Info("destination changed", "state", word, "to", d.Domain, "reply", d.Why.String())
 }
 
+// lastChance is what is left of its life, at least, to a message that the queue
+// takes up again after a restart or a release, in real time. A lab starts all of
+// its nodes together, and many days after it was stopped: mail must not go back
+// because the hosts that it is for were not ready within the first second.
+const lastChance = 30 * time.Second
+
 // resume goes on with what a previous run left. A first attempt that it died
 // in is made again at once.
 func (n *Node) resume(ctx context.Context) error {
@@ -97,7 +103,7 @@ func (n *Node) resume(ctx context.Context) error {
 	jobs := make([]queue.Job, 0, chunk)
 	count, now, longest := 0, time.Now(), n.env.Speed.Real(n.policy.Longest())
 	err := n.spool.Waiting(ctx, func(d spool.Due) {
-		j := jobOf(d, now)
+		j := n.jobOf(d, now)
 		if j.Due.Sub(now) > longest { // no wait of the schedule is: the clock was set
 			j.Due = now
 		}
@@ -119,10 +125,14 @@ func (n *Node) resume(ctx context.Context) error {
 
 // jobOf is the job of what waits in the spool. The clock may have been ahead
 // when that was written: nothing has come in the future.
-func jobOf(d spool.Due, now time.Time) queue.Job {
-	j := queue.Job{ID: d.ID, Domain: d.Domain, Arrived: d.Arrived, Due: d.Next, Noticed: d.Noticed, Unreached: d.Unreached}
+func (n *Node) jobOf(d spool.Due, now time.Time) queue.Job {
+	j := queue.Job{ID: d.ID, Domain: d.Domain, Arrived: d.Arrived, Due: d.Next, Noticed: d.Noticed, Unreached: d.Unreached, Resumed: true}
 	if d.Interrupted {
 		j.Due = time.Time{}
+	}
+	life := n.env.Speed.Real(n.policy.Life)
+	if oldest := now.Add(min(n.lastChance, life) - life); j.Arrived.Before(oldest) {
+		j.Arrived = oldest
 	}
 	if j.Arrived.After(now) {
 		j.Arrived = now

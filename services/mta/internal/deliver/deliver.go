@@ -93,6 +93,10 @@ type Config struct {
 	// Trouble is how long to wait when our own disk fails, in real time; 0
 	// means 30 s.
 	Trouble time.Duration
+	// Resumed is how long the next attempt waits at most behind the first one
+	// since the job was taken up again, in real time: the host may be starting as
+	// we are, however often the message was tried before. 0 means 10 s.
+	Resumed time.Duration
 }
 
 // Deliverer makes attempts. Its methods may be called from any goroutine.
@@ -133,6 +137,9 @@ func New(cfg Config) *Deliverer {
 	}
 	if cfg.Trouble <= 0 {
 		cfg.Trouble = 30 * time.Second
+	}
+	if cfg.Resumed <= 0 {
+		cfg.Resumed = 10 * time.Second
 	}
 	env := cfg.Env
 	return &Deliverer{
@@ -189,6 +196,7 @@ type attempt struct {
 	next    time.Time // of the next attempt, as written before this one
 	results []result  // one for each recipient of entry
 	reached bool      // a host was ready to talk
+	resumed bool      // the first one since the job was taken up again
 }
 
 // fate is where a recipient stands.
@@ -319,7 +327,7 @@ func (d *Deliverer) keepUnwritten(a *attempt) {
 // new message both were done when it was accepted; one that is overdue is not
 // attempted.
 func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) {
-	a := &attempt{d: d, domain: j.Domain, arrived: j.Arrived, began: time.Now()}
+	a := &attempt{d: d, domain: j.Domain, arrived: j.Arrived, began: time.Now(), resumed: j.Resumed}
 	if e, ok := j.Carry.(*spool.Entry); ok {
 		mine := *e
 		mine.Rcpts = nil
@@ -353,8 +361,12 @@ func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) 
 // wait begins when this one is over: however slow a host is, it is left alone
 // for as long as a quick one.
 func (a *attempt) nextTime(chance float64) time.Time {
-	wait, _ := a.d.cfg.Policy.Wait(a.number, a.age(), chance)
-	return a.now().Add(a.d.env.Speed.Real(wait))
+	lab, _ := a.d.cfg.Policy.Wait(a.number, a.age(), chance)
+	wait := a.d.env.Speed.Real(lab)
+	if a.resumed {
+		wait = min(wait, a.d.cfg.Resumed)
+	}
+	return a.now().Add(wait)
 }
 
 // now is the end of the attempt, or its beginning while it goes on.

@@ -48,6 +48,9 @@ type Job struct {
 	Noticed bool
 	// Unreached says that the last attempt reached no host.
 	Unreached bool
+	// Resumed says that the job was taken up again, after a restart or a release,
+	// and that no attempt of it since then has told anything.
+	Resumed bool
 	// Carry is handed from Add to the first attempt and then forgotten. It is
 	// forgotten earlier when too many jobs carry something, when the job has to
 	// wait for a dead destination, and when the spool was changed by hand since
@@ -123,10 +126,11 @@ type item struct {
 	due     moment
 	carry   any
 
-	fresh, noticed, unreached bool
-	doubtful                  bool // new, and it may be here already
-	revoked                   bool // do not keep it when its attempt ends
-	probe, overdue            bool // the attempt that runs is one
+	fresh, noticed, unreached, resumed bool
+
+	doubtful       bool // new, and it may be here already
+	revoked        bool // do not keep it when its attempt ends
+	probe, overdue bool // the attempt that runs is one
 }
 
 // Queue schedules jobs. Make one with New and run it with Run, once.
@@ -182,7 +186,7 @@ func (q *Queue) Add(jobs ...Job) {
 func (q *Queue) itemOf(j Job) *item {
 	it := &item{
 		id: j.ID, domain: unique.Make(j.Domain), arrived: q.moment(j.Arrived), due: q.moment(j.Due),
-		fresh: j.Fresh, noticed: j.Noticed, unreached: j.Unreached, carry: j.Carry,
+		fresh: j.Fresh, noticed: j.Noticed, unreached: j.Unreached, resumed: j.Resumed, carry: j.Carry,
 	}
 	// A message that was stored before or during a change may have been held,
 	// and released, before its job came here.

@@ -169,7 +169,7 @@ func (r *run) start() {
 func (r *run) job(it *item) Job {
 	return Job{
 		ID: it.id, Domain: it.domain.Value(), Arrived: r.q.base.Add(it.arrived), Due: r.q.base.Add(it.due),
-		Fresh: it.fresh, Noticed: it.noticed, Unreached: it.unreached, Carry: it.carry,
+		Fresh: it.fresh, Noticed: it.noticed, Unreached: it.unreached, Resumed: it.resumed, Carry: it.carry,
 	}
 }
 
@@ -194,6 +194,7 @@ func (r *run) finish(o outcome) {
 	}
 	if !overdue {
 		it.fresh = it.fresh && o.Reach == Unknown
+		it.resumed = it.resumed && o.Reach == Unknown
 		it.unreached = o.Reach == Unreached
 		r.learn(d, o.Result, now, probe)
 	}
