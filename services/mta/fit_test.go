@@ -210,3 +210,50 @@ func TestHostIsToldNoMoreRecipientsThanItTakes(t *testing.T) {
 		t.Errorf("%d connections, %d records of deliveries; want one connection and some", n, delivered)
 	}
 }
+
+// Who is one recipient too many for a host, which had not said how many it takes,
+// waited for the next attempt; where it said 552 the mail was given back.
+func TestRecipientsThatAreTooManyFollowAtOnce(t *testing.T) {
+	const begin, taken = "C: MAIL*\nS: 250 Ok\n", "C: DATA\nS: 354 Go\nC: ...\nS: 250 Ok: queued as GOOD1234\n"
+	rcpt := func(who, answer string) string { return "C: RCPT TO:<" + who + "@*\nS: " + answer + "\n" }
+	for _, test := range []struct{ name, script, want string }{
+		{"452 4.5.3", rcpt("a", "250 Ok") + rcpt("b", "452 4.5.3 Too many") + rcpt("c", "452 4.5.3 Too many") + taken +
+			begin + rcpt("b", "250 Ok") + taken + begin + rcpt("c", "250 Ok") + taken, "a delivered, b delivered, c delivered"},
+		{"452 alone", rcpt("a", "250 Ok") + rcpt("b", "250 Ok") + rcpt("c", "452 Too many") + taken +
+			begin + rcpt("c", "250 Ok") + taken, "a delivered, b delivered, c delivered"},
+		{"552, as RFC 821 had it", rcpt("a", "250 Ok") + rcpt("b", "552 Too many") + rcpt("c", "550 5.1.1 Who?") + taken +
+			begin + rcpt("b", "250 Ok") + taken, "a delivered, b delivered, c bounced"},
+		{"452 about the mailbox", rcpt("a", "250 Ok") + rcpt("b", "452 4.2.2 Full") + rcpt("c", "250 Ok") + taken,
+			"a delivered, b deferred, c delivered"},
+		{"452 about the mailbox, without saying so", rcpt("a", "250 Ok") + rcpt("b", "452 Full") + rcpt("c", "250 Ok") + taken +
+			begin + rcpt("b", "452 Full") + "C: RSET\nS: 250 Ok\n", "a delivered, b deferred, c delivered"},
+		{"552 about the mailbox, without saying so", rcpt("a", "250 Ok") + rcpt("b", "552 Full") + rcpt("c", "250 Ok") + taken +
+			begin + rcpt("b", "552 Full") + "C: RSET\nS: 250 Ok\n", "a delivered, b bounced, c delivered"},
+		{"everybody is too many", rcpt("a", "452 4.5.3 No") + rcpt("b", "452 4.5.3 No") + rcpt("c", "452 4.5.3 No") + "C: RSET\nS: 250 Ok\n",
+			"a deferred, b deferred, c deferred"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+			w.mda("198.19.1.110:24") // for reports
+			count := w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250 x\n"+begin+test.script+"HANG")
+			env := smtpc.Envelope{}
+			for _, to := range []string{"a", "b", "c"} {
+				env.To = append(env.To, smtpc.Recipient{To: w.address(to + "@one.casos.test")})
+			}
+			id := w.submit(t, env, message)
+			var got []string
+			for _, who := range []string{"a", "b", "c"} {
+				r := aurora.waitEvent(t, "what became of "+who, func(r event.Record) bool {
+					return r.Queue == id && r.Meta.Get(event.To) == who+"@one.casos.test" &&
+						(r.Text == event.Delivered || r.Text == event.Deferred || r.Text == event.Bounced)
+				})
+				got = append(got, who+" "+r.Text)
+			}
+			if s := strings.Join(got, ", "); s != test.want || count.Load() != 1 {
+				t.Errorf("%s on %d connections, want %s on one", s, count.Load(), test.want)
+			}
+		})
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -198,7 +197,9 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		return nil
 	}
 	_, dsn := c.Extension("DSN")
-	for to := range slices.Chunk(a.open(), perTransaction(c)) {
+	for todo, most := a.open(), perTransaction(c); len(todo) > 0 && c.Usable(); {
+		to := todo[:min(most, len(todo))]
+		todo = todo[len(to):]
 		results := a.send(ctx, c, t, to)
 		if reused && stale(results) && ctx.Err() == nil {
 			// The host had closed a connection that we kept. Nothing was said.
@@ -207,6 +208,7 @@ func (a *attempt) try(ctx context.Context, t target) error {
 			return a.try(ctx, t)
 		}
 		a.reached, reused = true, false
+		surplus := tooMany(results)
 		for k, i := range to {
 			if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {
 				a.d.pool.put(t, c)
@@ -214,13 +216,39 @@ func (a *attempt) try(ctx context.Context, t target) error {
 			}
 			a.results[i] = a.results[i].then(judge(t, results[k], ctx.Err() != nil))
 			a.results[i].dsn = dsn
+			if surplus[k] {
+				a.results[i].fate = waiting // also where 552 was said of it
+				todo = append(todo, i)
+			}
 		}
-		if !c.Usable() {
-			break
+		if len(surplus) > 0 {
+			most = len(to) - len(surplus)
 		}
 	}
 	a.d.pool.put(t, c)
 	return nil
+}
+
+// tooMany tells who of a transaction was one too many for the host, by their
+// places: they are to follow in another one at once. RFC 5321 §4.5.3.1.10: the
+// reply is 452, and 552 means the same; both may also be about the mailbox, which
+// the enhanced code tells apart, or else the next transaction will. There is none
+// unless this one got on: the host took the message for somebody.
+func tooMany(results []smtpc.Result) map[int]bool {
+	surplus, taken := map[int]bool{}, 0
+	for k, r := range results {
+		switch code := r.Reply.Code; {
+		case r.Delivered():
+			taken++
+		case r.Step != smtpc.StepRcpt || r.Err != nil || r.Own || code != 452 && code != 552:
+		case r.Reply.Enhanced == reply.Enhanced{} || r.Reply.Enhanced[1] == 5 && r.Reply.Enhanced[2] == 3: // X.5.3
+			surplus[k] = true
+		}
+	}
+	if taken == 0 {
+		return nil
+	}
+	return surplus
 }
 
 // maxRcpts is what every server takes in one transaction (RFC 5321 §4.5.3.1.8).
