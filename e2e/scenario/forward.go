@@ -15,7 +15,7 @@ func aliasesAndLists(t *testing.T, p *player) {
 	each("a list of three organisations", (*player).listOfThree)
 	each("a forwarding address", (*player).forwardedAway)
 	each("reports and circles over organisations", (*player).reportsComeBack)
-	each("greylisting and EXPN as a site's policy", (*player).greylisted)
+	each("greylisting, EXPN and a check of senders as a site's policy", (*player).strict)
 }
 
 // once checks that a person has one copy of the message with the mark, and
@@ -137,10 +137,12 @@ func (p *player) reportsComeBack() {
 	p.carries(p.find(cedro, "carla", "Subject: "+mark, false), "Status: 5.4.6\r\n", "Original-Recipient: rfc822; roda@aurora.test\r\n")
 }
 
-func (p *player) greylisted() {
+// strict is an organisation that knows its strangers: it greylists them, and
+// refuses senders whom no report could reach.
+func (p *player) strict() {
 	const people = "\npeople:\n"
 	p.reorganise([]string{"mx1.boreal.test", "mx2.boreal.test"},
-		[3]string{"boreal/org.yaml", people, "\nsmtp: {greylist: true, expn: true}" + people})
+		[3]string{"boreal/org.yaml", people, "\nsmtp: {greylist: true, expn: true, check-sender-domain: true}" + people})
 	mark := newMark()
 	j := p.trace(p.send("ana@aurora.test", "bruno@boreal.test", "--subject", mark), "delivered")
 	p.first(j, "smtp", func(s Step) bool {
@@ -151,6 +153,12 @@ func (p *player) greylisted() {
 	k := NewTalk(p.t, p.dial("198.18.2.25:25"))
 	k.Hear("220 ")
 	k.Say("HELO pc.aurora.test", "250 ")
+	for _, refused := range [][2]string{
+		{"servfail.casos.test", "451 4.4.3 "}, {"nx.casos.test", "550 5.1.8 "}, {"nomail.casos.test", "550 5.1.8 "}, {"nullmx.casos.test", "550 5.7.27 "},
+	} {
+		k.Say("MAIL FROM:<ana@"+refused[0]+">", refused[1])
+	}
+	k.Say("RCPT TO:<bruno@boreal.test>", "503 ")
 	k.Say("MAIL FROM:<"+newMark()+"@aurora.test>", "250 ")
 	k.Say("RCPT TO:<bruno@boreal.test>", "450 4.7.1 ")
 	k.Say("RCPT TO:<ninguem@boreal.test>", "550 5.1.1 ")

@@ -149,6 +149,7 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 	cfg.Backend = policy.New(policy.Config{
 		Org: n.env.Org, Host: n.env.Host, Submission: proto != smtpd.SMTP,
 		Ask:      n.ask,
+		DNS:      func(queue string) policy.DNS { return n.deliverer.Lookups(queue) },
 		Buffer:   func(limit int64) *durable.Buffer { return n.spool.Buffer(limit) },
 		Accept:   n.accept,
 		Forget:   n.forget,

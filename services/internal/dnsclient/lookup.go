@@ -75,6 +75,13 @@ func (a Answer) MX() []*dns.MX {
 	return list
 }
 
+// NullMX reports whether the answer says that the domain takes no mail: a single
+// MX record that names the root (RFC 7505 §3).
+func (a Answer) NullMX() bool {
+	list := a.MX()
+	return len(list) == 1 && list[0].Mx == "."
+}
+
 // Lookup asks the server for the records of one type of a name, which need not
 // end in a dot. It returns within Tries times Timeout.
 func (c *Client) Lookup(ctx context.Context, name string, qtype uint16) Answer {

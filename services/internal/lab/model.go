@@ -128,6 +128,10 @@ type SMTP struct {
 	BounceCopies bool `yaml:"bounce-copies,omitempty"`
 	// Greylist refuses strangers on port 25 for that long, in the lab's time.
 	Greylist Greylist `yaml:"greylist,omitempty"`
+	// CheckSenderDomain refuses a sender on port 25 whose domain has neither a
+	// mail host nor an address, or takes no mail: nobody there could be told.
+	// While DNS does not answer it is 451.
+	CheckSenderDomain bool `yaml:"check-sender-domain,omitempty"`
 	// Expn lets VRFY and EXPN tell who is behind an address (RFC 5321 §3.5).
 	Expn bool `yaml:"expn,omitempty"`
 	// WithoutSRS forwards mail to other organisations with the envelope sender as

@@ -99,8 +99,12 @@ var permanent = []Entry{
 		Enhanced: []Detail{
 			{"5.1.1", text.New("no such mailbox", "não existe essa caixa")},
 			{"5.1.2", text.New("not the host of that domain", "não é o servidor desse domínio")},
+			{"5.1.8", text.New("the sender's domain has no mail host, where the server asks (check-sender-domain)",
+				"o domínio do remetente não tem servidor de correio, onde o servidor pergunta (check-sender-domain)")},
 			{"5.6.7", text.New("an address that is not ASCII, without SMTPUTF8", "um endereço que não é ASCII, sem SMTPUTF8")},
 			{"5.7.1", text.New("not allowed: this server relays for its own people only", "não permitido: este servidor só repassa para as próprias pessoas")},
+			{"5.7.27", text.New("the sender's domain takes no mail (null MX, RFC 7505), where the server asks (check-sender-domain)",
+				"o domínio do remetente não recebe correio (MX nulo, RFC 7505), onde o servidor pergunta (check-sender-domain)")},
 		},
 		Recipes: []Recipe{
 			toReserved(text.New("write to nobody", "escrever a ninguém"), "550 5.1.1", "ninguem"),

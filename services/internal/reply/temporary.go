@@ -51,6 +51,8 @@ var temporary = []Entry{
 		Enhanced: []Detail{
 			{"4.3.0", text.New("an error of the system", "um erro do sistema")},
 			{"4.3.2", text.New("the server is stopping", "o servidor está parando")},
+			{"4.4.3", text.New("DNS does not answer about the sender's domain, where the server asks (check-sender-domain)",
+				"o DNS não responde sobre o domínio do remetente, onde o servidor pergunta (check-sender-domain)")},
 		},
 		Recipes: []Recipe{toReserved(text.New("write to an address that fails", "escrever a um endereço que falha"), "451 4.3.0", "erro")},
 	},

@@ -6,6 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"correio/services/internal/dnsclient"
+	"correio/services/mta/internal/route"
 )
 
 // lookups asks DNS for a route. A host without an IPv6 address of its own asks
@@ -14,6 +15,11 @@ import (
 type lookups struct {
 	*dnsclient.Client
 	ipv6 bool
+}
+
+// Lookups asks DNS on behalf of a transaction, known by its queue id.
+func (d *Deliverer) Lookups(queue string) route.DNS {
+	return lookups{d.dns.ForQueue(queue, ""), d.self.HasIPv6()}
 }
 
 // LookupAddrs implements route.DNS.

@@ -13,8 +13,8 @@
 // accepted, in one transaction with it; who gets it under another envelope gets a
 // queue entry of their own: plan.go, and package forward for who and how. Local
 // parts that lab.Org.Reserved knows are answered here, alike on every port:
-// reserved.go. A site may take strangers on port 25 at their second attempt only:
-// greylist.go.
+// reserved.go. A site may take strangers on port 25 at their second attempt only,
+// and refuse senders whose domain DNS does not know: greylist.go, sender.go.
 package policy
 
 import (
@@ -47,6 +47,8 @@ type Config struct {
 	// Forget, if not nil, is told that a transaction is over that Ask knows by its
 	// queue id.
 	Forget func(queue string)
+	// DNS answers for a transaction, known by its queue id.
+	DNS func(queue string) DNS
 	// Buffer holds a message while it arrives.
 	Buffer func(limit int64) *durable.Buffer
 	// Accept makes a message durable and lets it go.
@@ -176,7 +178,7 @@ func (s *session) Auth(_ context.Context, who sasl.Identity) error {
 }
 
 // Mail implements smtpd.Session.
-func (s *session) Mail(_ context.Context, t *smtpd.Transaction) (reply.Reply, error) {
+func (s *session) Mail(ctx context.Context, t *smtpd.Transaction) (reply.Reply, error) {
 	s.forget()
 	s.queue, s.slowed = spool.NewID(), false
 	if free := s.cfg.Free(); free >= 0 && free < spare+t.Params.Size {
@@ -186,7 +188,7 @@ func (s *session) Mail(_ context.Context, t *smtpd.Transaction) (reply.Reply, er
 		return reply.Reply{}, s.refuse(Sender,
 			reply.Newf(553, "5.7.1", "%s is not an address of %s", t.From.Path(), s.person.Name), nil)
 	}
-	return reply.Reply{}, nil
+	return reply.Reply{}, s.checkSenderDomain(ctx, t.From)
 }
 
 // Owns reports whether a person may send as an address: their own, an alias of

@@ -222,7 +222,7 @@ type candidate struct {
 
 func (f *finder) explicit(ctx context.Context, mx dnsclient.Answer) Route {
 	list := candidates(mx)
-	if len(list) == 1 && list[0].name == "" {
+	if mx.NullMX() {
 		// RFC 7505 §3: the domain takes no mail.
 		return f.verdict(reply.Newf(556, "5.1.10", "Domain %s takes no mail (null MX)", f.domain), reason.NullMX, f.domain)
 	}
