@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type ownLab struct {
 	test  string // the name of the test
 	speed string
 	zone  string // added to the zone casos.test
+	// aurora is added to Aurora's org.yaml.
+	aurora string
 }
 
 // ownLabs are all of them. A test without its name here would run in the lab of
@@ -35,6 +38,7 @@ var ownLabs = []ownLab{
 	{test: "TestAdversityPeerThatVanishesAtRandom", speed: "60", zone: peerZone([]peerCase{randomPeer})},
 	{test: "TestAdversitySlowPeerHoldsUpItsOwnMailOnly", speed: "60", zone: peerZone([]peerCase{slowPeer})},
 	{test: "TestSpeedOfAClosedHost", speed: "3600"},
+	{test: "TestTLSThatIsDemanded", speed: "1", zone: peerZone([]peerCase{clearPeer}), aurora: "smtp: {tls: verify}"},
 }
 
 // leaveOut skips the tests of own labs, without a word, in the lab of the others.
@@ -113,15 +117,16 @@ func (l ownLab) write(dir string) error {
 	if err := copyLab(dir); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "casos", "casos.test.zone"), os.O_WRONLY|os.O_APPEND, 0)
+	return errors.Join(appendTo(filepath.Join(dir, "casos", "casos.test.zone"), l.zone), appendTo(filepath.Join(dir, "aurora", "org.yaml"), l.aurora+"\n"))
+}
+
+func appendTo(name, text string) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(l.zone)
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	return err
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }
 
 // own is the lab around a test that has one of its own.
