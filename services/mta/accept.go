@@ -24,12 +24,13 @@ import (
 // for our own mailboxes may be there already and was never in the spool; all
 // other mail is spooled, with all entries that it makes, and its delivery started.
 func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
-	if done, err := n.direct(ctx, a); done {
+	flight, done, err := n.direct(ctx, a)
+	if done {
 		return err
 	}
 	var parts []spool.Part
 	for _, p := range append([]policy.Part{a.Part}, a.More...) {
-		if p.Entry.Flight == nil {
+		if flight == nil {
 			n.parkDead(p.Entry)
 		}
 		parts = append(parts, spool.Part{Entry: p.Entry, Body: p.Body()})
@@ -47,40 +48,55 @@ func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
 		parts = append(parts, spool.Part{Entry: r.entry, Body: r.body.Reader()})
 	}
 	if err := n.spool.AddAll(ctx, parts); err != nil {
+		if flight != nil && flight.Delivered() {
+			// A refusal would bring it a second time. What is lost is the report.
+			n.env.Log.Error("the sender is not told about the delivery", "msg_id", a.Entry.ID, "err", err)
+			n.landed(a, flight)
+			return nil
+		}
 		return err
 	}
 	n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
 	n.tellAccepted(a, reports)
+	if flight != nil {
+		n.deliverer.Adopt(flight, a.Entry)
+	}
 	for _, p := range parts {
-		n.enqueue(p.Entry)
+		n.start(p.Entry, flight != nil)
 	}
 	return nil
 }
 
 // direct brings mail that is for our own mailboxes alone to the MDA while the
-// client waits, and reports whether that was all there was to do.
-func (n *Node) direct(ctx context.Context, a policy.Accepted) (done bool, err error) {
+// client waits. done reports that this was all there was to do; without it, the
+// flight, if there is one, is the first attempt at the message.
+func (n *Node) direct(ctx context.Context, a policy.Accepted) (open *deliver.Flight, done bool, err error) {
 	if len(a.More)+len(a.Expanded) > 0 {
-		return false, nil
+		return nil, false, nil
 	}
 	f := n.deliverer.Direct(a.Entry, a.Body())
 	if f == nil {
-		return false, nil
+		return nil, false, nil
 	}
 	switch f.Wait(ctx) {
 	case deliver.Landed:
-		n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
-		n.tellAccepted(a, nil)
-		f.Tell()
-		return true, nil
+		n.landed(a, f)
+		return nil, true, nil
 	case deliver.Rejected:
 		n.metrics.Rejected.WithLabelValues(policy.Mailbox).Inc()
-		return true, f.Refusal().Err(nil)
+		return nil, true, f.Refusal().Err(nil)
 	case deliver.Open:
-		a.Entry.Flight = f
+		return f, false, nil
 	case deliver.Grounded: // as if it had not begun
 	}
-	return false, nil
+	return nil, false, nil
+}
+
+// landed tells of a message that is in its mailboxes and was never in the spool.
+func (n *Node) landed(a policy.Accepted, f *deliver.Flight) {
+	n.metrics.Accepted.WithLabelValues(string(a.Peer.Proto)).Inc()
+	n.tellAccepted(a, nil)
+	f.Tell()
 }
 
 // forget ends what asking the MDA has begun for a transaction.

@@ -162,6 +162,11 @@ func (n *Node) tellChanged(verb string, batch []spool.Changed) {
 		n.env.Events.Append(event.Record{
 			Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: changedWords[verb], Meta: event.M(event.To, to),
 		})
+		if verb == "drop" {
+			for _, d := range c.Due {
+				n.deliverer.Disown(d.ID, d.Domain)
+			}
+		}
 		if c.Removed {
 			n.env.Events.Append(event.Record{Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: event.Removed})
 		}

@@ -106,3 +106,22 @@ func TestPostmasterGetsTheHeaderOfEachFailedMessageIfTheSiteWantsThat(t *testing
 		t.Errorf("%d messages", len(all))
 	}
 }
+
+// With the postmaster's copy, those of everybody else were put aside.
+func TestRecipientBesideAPostmasterThatNobodyGetsIsTried(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	w.scripted("198.19.1.110:24", "S: 220 x\nC: LHLO*\nS: 250 x\nC: MAIL*\nS: 250 Ok\nC: RCPT TO:<postmaster@aurora.test>\nS: 550 5.1.1 Who?\nC: RSET\nS: 250 Ok\nHANG")
+	c := w.connect(pc, "198.18.1.25:587", "ana")
+	id := smtpc.QueuedAs(w.send(c, "", message, "postmaster@aurora.test", "x@one.casos.test")[0].Reply)
+	aurora.waitEvent(t, "the postmaster's failure", queueEvent(event.Bounced, id))
+	aurora.waitEvent(t, "the other's delay", queueEvent(event.Deferred, id))
+	box := w.mda("198.18.9.1:25")
+	aurora.order1(t, "retry", `{"all":true}`)
+	box.wait(t, 1)
+	aurora.waitEvent(t, "the delivery", queueEvent(event.Delivered, id))
+	l := aurora.list(t, "")
+	if l.states() != "held" || strings.Join(l.Messages[0].To, " ") != "postmaster@aurora.test" || l.Messages[0].LastReply != "550 5.1.1 Who?" {
+		t.Errorf("left: %+v", l)
+	}
+}

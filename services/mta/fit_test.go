@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +44,8 @@ func (h *host) outcome(t *testing.T, id string) string {
 	return fmt.Sprintf("%s %s: %s", r.Text, r.Meta.Get(event.Next), r.Meta.Get(event.Reply))
 }
 
+var octets = regexp.MustCompile(`of \d+ octets`)
+
 // What one MX host does not offer another one may. Our own verdict about a host
 // was final, and was quoted as what the host had said.
 func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
@@ -61,7 +64,7 @@ func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 			"bounced : 550 5.6.7 b.two.casos.test does not offer SMTPUTF8, which the message or its addresses need"},
 		{"8BITMIME", offering(), offering("8BITMIME"), message + "ç\r\n", taken},
 		{"nobody offers it", offering("SIZE 100"), offering("SIZE 101"), message,
-			"bounced : 552 5.3.4 Message of 370 octets is larger than the 101 that b.two.casos.test takes"},
+			"bounced : 552 5.3.4 Message of n octets is larger than the 101 that b.two.casos.test takes"},
 		{"the second refuses", offering("SIZE 100"), upToRcpt + "S: 550 5.1.1 Who?\nC: RSET\nS: 250 Ok\nHANG", message,
 			"bounced b.two.casos.test: 550 5.1.1 Who?"},
 		{"the second refuses for now", offering("SIZE 100"), upToRcpt + "S: 450 4.2.0 Busy\nC: RSET\nS: 250 Ok\nHANG", message,
@@ -89,7 +92,8 @@ func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 				env.To = []smtpc.Recipient{{To: w.address("joão@two.casos.test")}}
 			}
 			id := w.submit(t, env, test.message)
-			if got := aurora.outcome(t, id); got != test.want {
+			// How long it is depends on the day of the month in its trace line.
+			if got := octets.ReplaceAllString(aurora.outcome(t, id), "of n octets"); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})

@@ -369,3 +369,27 @@ func TestOrdersWhileMailComesIn(t *testing.T) {
 		t.Errorf("%d of %d arrived", len(got), n)
 	}
 }
+
+// Released by one of its domains, a message came out of quarantine for the others
+// as well; but nothing attempted it there, until the next start.
+func TestReleaseOfADomainStrandsNobody(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	id := w.queued(t, aurora, "y@one.casos.test z@closed.casos.test")[0]
+	if err := aurora.spool.Quarantine(t.Context(), id, "to be looked at"); err != nil {
+		t.Fatal(err)
+	}
+	box := w.mda("198.18.9.1:25")
+	if n := aurora.order1(t, "release", oneDomain); n != 1 {
+		t.Errorf("%d released", n)
+	}
+	box.wait(t, 1)
+	aurora.waitEvent(t, "the delivery", queueEvent(event.Delivered, id))
+	if l := aurora.list(t, ""); l.states() != "held" || strings.Join(l.Messages[0].To, " ") != "z@closed.casos.test" {
+		t.Errorf("left: %+v", l)
+	}
+	there := w.mda("198.18.1.200:25")
+	aurora.order1(t, "release", byID(id))
+	there.wait(t, 1)
+	aurora.waitEmpty(t)
+}

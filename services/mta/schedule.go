@@ -38,8 +38,12 @@ func (n *Node) parkDead(e *spool.Entry) {
 	}
 }
 
-// enqueue starts a new entry: one job for each domain.
-func (n *Node) enqueue(e *spool.Entry) {
+// enqueue starts a report.
+func (n *Node) enqueue(e *spool.Entry) { n.start(e, false) }
+
+// start starts a new entry: one job for each domain. begun says that the first
+// attempt is under way.
+func (n *Node) start(e *spool.Entry, begun bool) {
 	seen := map[string]bool{}
 	var jobs []queue.Job
 	for _, r := range e.Rcpts {
@@ -49,7 +53,7 @@ func (n *Node) enqueue(e *spool.Entry) {
 		seen[r.To.Domain] = true
 		j := queue.Job{ID: e.ID, Domain: r.To.Domain, Arrived: e.Arrived, Due: time.Now()}
 		if r.Reply == "" {
-			j.Fresh, j.Carry = true, e
+			j.Fresh, j.Carry, j.Begun = true, e, begun
 		} else if d, dead := n.queue.Parks(j.Domain); dead {
 			n.parked(e, d)
 		}
@@ -128,7 +132,7 @@ func (n *Node) resume(ctx context.Context) error {
 func (n *Node) jobOf(d spool.Due, now time.Time) queue.Job {
 	j := queue.Job{ID: d.ID, Domain: d.Domain, Arrived: d.Arrived, Due: d.Next, Noticed: d.Noticed, Unreached: d.Unreached, Resumed: true}
 	if d.Interrupted {
-		j.Due = time.Time{}
+		j.Due = now
 	}
 	life := n.env.Speed.Real(n.policy.Life)
 	if oldest := now.Add(min(n.lastChance, life) - life); j.Arrived.Before(oldest) {
@@ -137,5 +141,8 @@ func (n *Node) jobOf(d spool.Due, now time.Time) queue.Job {
 	if j.Arrived.After(now) {
 		j.Arrived = now
 	}
+	// The wall clock may have been set since the node started. By now's reading of
+	// the monotonic one a time is as far away as the wall clock says now.
+	j.Arrived, j.Due = now.Add(j.Arrived.Sub(now)), now.Add(j.Due.Sub(now))
 	return j
 }

@@ -1,13 +1,17 @@
 package mta
 
 import (
+	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
+	"correio/services/internal/smtpd"
 	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
 )
@@ -56,6 +60,60 @@ func TestUnreadableMessageThatIsRefusedIsQuarantined(t *testing.T) {
 	w.scripted("198.18.9.1:25", upToRcpt+"S: 550 5.1.1 Who?\nC: RSET\nS: 250 Ok\nHANG")
 	again := w.restart(stopped.env)
 	again.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, id))
+}
+
+// forgetful is a host whose customer loses the message while it is taken.
+type forgetful struct {
+	*mailboxes
+	lose func()
+}
+
+// Open implements smtpd.Backend.
+func (f *forgetful) Open(context.Context, smtpd.Peer) (smtpd.Session, error) { return f, nil }
+
+// Data implements smtpd.Session.
+func (f *forgetful) Data(ctx context.Context, tx *smtpd.Transaction, message io.Reader) ([]reply.Reply, error) {
+	replies, err := f.mailboxes.Data(ctx, tx, message)
+	f.lose()
+	return replies, err
+}
+
+// Who had the message was forgotten when the report about the others could not be
+// written: after a release it arrived again.
+func TestQuarantineRemembersWhoHasTheMessage(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	w.serveMail("198.18.9.1:25", smtpd.SMTP, &forgetful{
+		&mailboxes{next: make(chan struct{})}, func() { damage(t, aurora.env.State, "DELETE FROM durable_chunk") },
+	})
+	c := w.connect(pc, "198.18.1.25:587", "ana")
+	id := smtpc.QueuedAs(w.send(c, "ana@aurora.test", message, "x@one.casos.test", "ninguem@one.casos.test")[0].Reply)
+	aurora.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, id))
+	if r := aurora.waitEvent(t, "the delivery", queueEvent(event.Delivered, id)); r.Meta.Get(event.To) != "x@one.casos.test" {
+		t.Errorf("%+v", r)
+	}
+	if l := aurora.list(t, ""); l.states() != "quarantined" || strings.Join(l.Messages[0].To, " ") != "ninguem@one.casos.test" {
+		t.Errorf("left: %+v", l)
+	}
+}
+
+// A message that could not even be put into quarantine was neither tried again
+// nor kept aside.
+func TestQuarantineThatTheDiskDoesNotTakeIsMadeLater(t *testing.T) {
+	w := newWorld(t)
+	stopped, id := w.stopped(t, "DELETE FROM durable_chunk",
+		"CREATE TRIGGER full BEFORE UPDATE OF quarantined ON message BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+	box := w.mda("198.18.9.1:25")
+	w.again.trouble = 20 * time.Millisecond
+	again := w.restart(stopped.env)
+	for again.deliverer.Unwritten() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	damage(t, again.env.State, "DROP TRIGGER full")
+	again.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, id))
+	if n := box.copies("x@one.casos.test"); n != 0 {
+		t.Errorf("%d copies", n)
+	}
 }
 
 // When the disk did not take the outcome, the message went out again every 30

@@ -197,6 +197,8 @@ type attempt struct {
 	results []result  // one for each recipient of entry
 	reached bool      // a host was ready to talk
 	resumed bool      // the first one since the job was taken up again
+	// unreadable is why the message is put into quarantine, if it is.
+	unreadable error
 }
 
 // fate is where a recipient stands.
@@ -237,34 +239,39 @@ func bounded(s string) string {
 // Attempt implements queue.Attempt. A job carries its *spool.Entry when it has
 // just been accepted.
 func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result) {
-	defer d.survive(j.ID, func(err error) {
-		d.quarantine(ctx, j.ID, err)
-		res = queue.Result{}
-	})
+	defer d.survive(j.ID, func(err error) { res = d.quarantine(ctx, j, err) })
 	if a := d.takeUnwritten(j); a != nil {
 		return a.conclude(ctx, queue.Unknown)
+	}
+	flight, flies := d.flights.adoptedBy(j.ID, j.Domain)
+	if flies {
+		j.Carry = flight.entry
 	}
 	a, err := d.prepare(ctx, j)
 	switch {
 	case errors.Is(err, spool.ErrGone):
-		return queue.Result{}
+		return queue.Result{Gone: true}
 	case errors.Is(err, spool.ErrUnreadable):
-		d.quarantine(ctx, j.ID, err)
-		return queue.Result{}
+		return d.quarantine(ctx, j, err)
 	case err != nil:
 		d.log.Error("attempt not begun", "msg_id", j.ID, "err", err)
-		return queue.Result{Next: time.Now().Add(d.cfg.Trouble), Again: true, Noticed: j.Noticed}
+		return d.troubled(j)
+	case flies:
+		a.land(ctx, flight.flight)
+		return a.conclude(ctx, a.reach())
 	case j.Overdue:
 		a.say(result{fate: waiting, reply: j.Why})
 		return a.conclude(ctx, queue.Unknown)
 	}
-	if a.entry.Flight != nil {
-		a.land(ctx)
-	} else if err := a.runBounded(ctx); err != nil {
-		d.quarantine(ctx, j.ID, err)
-		return queue.Result{}
+	if err := a.runBounded(ctx); err != nil {
+		a.unreadable = err
 	}
 	return a.conclude(ctx, a.reach())
+}
+
+// troubled is the result of an attempt that our own disk has kept from being made.
+func (d *Deliverer) troubled(j queue.Job) queue.Result {
+	return queue.Result{Next: time.Now().Add(d.cfg.Trouble), Again: true, Noticed: j.Noticed}
 }
 
 // survive keeps one bad message from ending the node.
@@ -380,19 +387,27 @@ func (a *attempt) now() time.Time {
 // age is how old the message is, in the lab's time.
 func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.now().Sub(a.arrived)) }
 
-func (d *Deliverer) quarantine(ctx context.Context, id string, why error) {
-	d.log.Error("message put into quarantine", "msg_id", id, "err", why)
+// quarantine puts the message of a job aside, and returns the job's result.
+func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queue.Result {
 	ctx, cancel := settleContext(ctx)
 	defer cancel()
-	if err := d.cfg.Spool.Quarantine(ctx, id, why.Error()); errors.Is(err, spool.ErrGone) {
-		return // somebody has dropped it meanwhile
-	} else if err != nil {
-		d.log.Error("quarantine failed", "msg_id", id, "err", err)
-		return
+	err := d.cfg.Spool.Quarantine(ctx, j.ID, why.Error())
+	switch {
+	case errors.Is(err, spool.ErrGone): // somebody has dropped it meanwhile
+		return queue.Result{Gone: true}
+	case err != nil:
+		d.log.Error("quarantine failed", "msg_id", j.ID, "err", errors.Join(err, why))
+		return d.troubled(j)
 	}
+	d.tellQuarantined(&spool.Entry{Message: spool.Message{ID: j.ID}}, reason.New(reason.Unreadable, why.Error()))
+	return queue.Result{}
+}
+
+// tellQuarantined records that a message was put aside.
+func (d *Deliverer) tellQuarantined(e *spool.Entry, why ...reason.Reason) {
+	d.log.Error("message put into quarantine", "msg_id", e.ID, "err", reason.Describe(why))
 	d.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Queue: id, Text: event.Quarantined,
-		Meta: event.M(event.Rules, reason.Encode(reason.New(reason.Unreadable, why.Error()))),
+		Kind: event.KindQueue, Queue: e.ID, Message: e.MessageID, Text: event.Quarantined, Meta: event.M(event.Rules, reason.Encode(why...)),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,8 @@ const slowPause = 30 * time.Second
 // Who started it waits for Config.Direct at most. When every mailbox has the
 // message by then, it need not be stored here; when every one refuses it for
 // good, the client can be told. Otherwise the message goes into the spool, and
-// the flight with it (Entry.Flight): it is the first attempt, whose outcome is
-// taken when it is known. So a message is not sent a second time because the
+// the flight is adopted as its first attempt, whose outcome is taken when it is
+// known. So a message is not sent a second time because the
 // MDA was slow, and "the connection was lost behind the final dot" ends as it
 // does from the queue.
 type Flight struct {
@@ -49,7 +50,8 @@ const (
 	Landed
 	// Rejected: every mailbox refused it for good.
 	Rejected
-	// Open: anything else; the flight goes into the spool with the message.
+	// Open: anything else; the message goes into the spool, and Adopt takes the
+	// flight for its first attempt.
 	Open
 )
 
@@ -59,14 +61,54 @@ type flights struct {
 	slow atomic.Int64  // until when nothing is brought directly, Unix nanoseconds
 	all  sync.WaitGroup
 
-	mu     sync.Mutex // guards ends
-	ends   map[*Flight]context.CancelFunc
-	closed bool
+	mu      sync.Mutex // guards what follows
+	ends    map[*Flight]context.CancelFunc
+	adopted map[unwritten]adopted
+	closed  bool
 }
 
-func newFlights() *flights {
-	return &flights{free: make(chan struct{}, maxDirect), ends: map[*Flight]context.CancelFunc{}}
+// adopted is a flight whose message is in the spool, as entry.
+type adopted struct {
+	flight *Flight
+	entry  *spool.Entry
 }
+
+// maxAdopted bounds the flights whose outcome nobody has taken: of jobs that wait
+// for a place, or are held.
+const maxAdopted = 1000
+
+func newFlights() *flights {
+	return &flights{free: make(chan struct{}, maxDirect), ends: map[*Flight]context.CancelFunc{}, adopted: map[unwritten]adopted{}}
+}
+
+// Adopt makes a flight the first attempt at a message that has been stored since:
+// whatever becomes of its job on the way, the next attempt takes the outcome of
+// the flight. Without, what the MDA has would be brought once more.
+func (d *Deliverer) Adopt(f *Flight, e *spool.Entry) {
+	fs := d.flights
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, r := range e.Rcpts {
+		if len(fs.adopted) >= maxAdopted {
+			d.log.Warn("too many flights, so a message may arrive twice", "msg_id", e.ID)
+			return
+		}
+		fs.adopted[unwritten{e.ID, r.To.Domain}] = adopted{f, e}
+	}
+}
+
+// adoptedBy takes the flight of a job, if it has one.
+func (fs *flights) adoptedBy(id, domain string) (adopted, bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	key := unwritten{id, domain}
+	a, ok := fs.adopted[key]
+	delete(fs.adopted, key)
+	return a, ok
+}
+
+// Disown forgets the flight of a message at a domain: it was dropped.
+func (d *Deliverer) Disown(id, domain string) { d.flights.adoptedBy(id, domain) }
 
 // begin runs a flight, unless none may begin any more.
 func (fs *flights) begin(f *Flight, patience time.Duration, fly func(ctx context.Context)) bool {
@@ -128,7 +170,7 @@ func (d *Deliverer) Direct(e *spool.Entry, message io.Reader) *Flight {
 	f := &Flight{
 		t: t, source: &source{r: message}, done: make(chan struct{}), results: make([]smtpc.Result, len(e.Rcpts)),
 		attempt: &attempt{
-			d: d, entry: e, domain: e.Rcpts[0].To.Domain, number: 1, arrived: e.Arrived, began: time.Now(),
+			d: d, entry: own(e), domain: e.Rcpts[0].To.Domain, number: 1, arrived: e.Arrived, began: time.Now(),
 			next: e.Rcpts[0].Next, results: make([]result, len(e.Rcpts)),
 		},
 	}
@@ -140,6 +182,14 @@ func (d *Deliverer) Direct(e *spool.Entry, message io.Reader) *Flight {
 		return nil
 	}
 	return f
+}
+
+// own is a copy of an entry for a flight, which may go on while the entry is
+// stored.
+func own(e *spool.Entry) *spool.Entry {
+	mine := *e
+	mine.Rcpts = slices.Clone(e.Rcpts)
+	return &mine
 }
 
 // covers reports whether the MDA has agreed to take the message for everybody.
@@ -271,6 +321,21 @@ func (f *Flight) outcome() Outcome {
 	return Open
 }
 
+// Delivered reports whether every mailbox has the message.
+func (f *Flight) Delivered() bool {
+	select {
+	case <-f.done:
+	default:
+		return false
+	}
+	for _, r := range f.results {
+		if !r.Delivered() {
+			return false
+		}
+	}
+	return true
+}
+
 // wanted reports whether somebody is to be told about the delivery (RFC 3461
 // §4.1), by a report that the spool keeps.
 func (f *Flight) wanted() bool {
@@ -296,11 +361,7 @@ func (f *Flight) Tell() {
 }
 
 // land takes the outcome of a flight for that of the first attempt.
-func (a *attempt) land(ctx context.Context) {
-	f, ok := a.entry.Flight.(*Flight)
-	if !ok {
-		return
-	}
+func (a *attempt) land(ctx context.Context, f *Flight) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():

@@ -20,6 +20,10 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 	defer cancel()
 	sum := a.sum()
 	reports, err := a.reports(ctx, sum.news)
+	if errors.Is(err, spool.ErrUnreadable) {
+		a.unreadable = err
+		sum, err = a.sum(), nil
+	}
 	defer discard(reports)
 	for _, r := range reports {
 		sum.outcome.Reports = append(sum.outcome.Reports, spool.Report{Entry: r.entry, Body: r.body.Reader()})
@@ -29,8 +33,7 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 		removed, err = a.d.cfg.Spool.Settle(ctx, sum.outcome)
 	}
 	switch {
-	case errors.Is(err, spool.ErrUnreadable):
-		a.d.quarantine(ctx, a.entry.ID, err)
+	case errors.Is(err, spool.ErrGone): // what cannot be read was dropped meanwhile
 		return time.Time{}, false
 	case err != nil:
 		// Only if the node ends before it is written, what was delivered is
@@ -39,7 +42,7 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 		a.d.keepUnwritten(a)
 		return time.Now().Add(a.d.cfg.Trouble), true
 	}
-	a.tell(reports, sum.kept, removed)
+	a.tell(reports, sum, removed)
 	return sum.next, sum.again
 }
 
@@ -49,13 +52,16 @@ type summary struct {
 	news    news
 	next    time.Time
 	again   bool
-	kept    []reason.Reason // why the message stays in quarantine
+	aside   []reason.Reason // why recipients are kept without being tried
 }
 
 // sum changes nothing that a second sum would miss: the first may not get
 // written.
 func (a *attempt) sum() summary {
 	s := summary{outcome: spool.Outcome{ID: a.entry.ID}, news: news{}, next: a.next}
+	if a.unreadable != nil {
+		return a.sumUnreadable(s)
+	}
 	chance := rand.Float64()
 	for i := range a.results {
 		r, rcpt := &a.results[i], &a.entry.Rcpts[i]
@@ -82,16 +88,31 @@ func (a *attempt) sum() summary {
 	return s
 }
 
+// sumUnreadable keeps whoever has not got the message: it can be neither sent nor
+// returned.
+func (a *attempt) sumUnreadable(s summary) summary {
+	s.outcome.Unreadable = a.unreadable.Error()
+	s.aside = []reason.Reason{reason.New(reason.Unreadable, s.outcome.Unreadable)}
+	for i := range a.results {
+		if a.results[i].fate == delivered {
+			s.outcome.Done = append(s.outcome.Done, a.entry.Rcpts[i].N)
+		} else {
+			a.results[i] = result{}
+		}
+	}
+	return s
+}
+
 // giveUp takes a recipient out, which the sender is told, or the postmaster
-// where there is no sender. Where that was the postmaster, the message is kept:
-// nobody else could be told.
+// where there is no sender. Where that was the postmaster, the message is kept for
+// him: nobody else could be told.
 func (a *attempt) giveUp(s *summary, i int) {
 	rcpt := a.entry.Rcpts[i]
 	if a.entry.From.Null() && a.d.isPostmaster(rcpt.To) {
 		rcpt.Reply = a.results[i].said()
-		s.outcome.Waiting = append(s.outcome.Waiting, rcpt)
-		s.kept = []reason.Reason{reason.New(reason.PostmasterAway, rcpt.To.String(), rcpt.Reply)}
-		s.outcome.Quarantine = reason.Describe(s.kept)
+		s.outcome.Kept = append(s.outcome.Kept, rcpt)
+		s.aside = []reason.Reason{reason.New(reason.PostmasterAway, rcpt.To.String(), rcpt.Reply)}
+		s.outcome.Why = reason.Describe(s.aside)
 		return
 	}
 	s.outcome.Done = append(s.outcome.Done, rcpt.N)
@@ -109,7 +130,7 @@ func (a *attempt) expire(r *result) {
 }
 
 // tell records what has been written down, and lets reports go.
-func (a *attempt) tell(reports []written, kept []reason.Reason, removed bool) {
+func (a *attempt) tell(reports []written, s summary, removed bool) {
 	report := map[int]string{} // queue id by recipient
 	for _, w := range reports {
 		if w.reader != bounce.Postmaster {
@@ -125,12 +146,11 @@ func (a *attempt) tell(reports []written, kept []reason.Reason, removed bool) {
 		a.accepted(w)
 		a.d.cfg.Enqueue(w.entry)
 	}
-	if len(kept) > 0 {
-		a.event(event.Quarantined, event.M(event.Rules, reason.Encode(kept...)))
-		a.d.log.Error("message put into quarantine", "msg_id", a.entry.ID, "err", reason.Describe(kept))
-	}
-	if removed {
+	switch {
+	case removed:
 		a.event(event.Removed, nil)
+	case len(s.aside) > 0:
+		a.d.tellQuarantined(a.entry, s.aside...)
 	}
 }
 

@@ -189,7 +189,7 @@ func (r *run) unknown(items []*item) []*item {
 		for _, list := range [][]*item{d.later.list, d.ready, d.parked.list, d.running} {
 			for _, it := range list {
 				if ids[it.id] {
-					it.revoked = false
+					it.revoked, it.restored = false, true
 					known[Selection{it.id, name.Value()}] = true
 				}
 			}

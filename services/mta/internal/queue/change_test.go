@@ -202,3 +202,32 @@ func TestChangesOfAQueueThatHasEndedSaySo(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An attempt that looked at the spool while its job was held found nothing and
+// ended; the job, released meanwhile, was taken for its next attempt and ended
+// with it.
+func TestJobThatIsRestoredBehindItsAttemptIsAttemptedOnceMore(t *testing.T) {
+	var l log
+	var looked chan struct{}
+	cfg := Config{Attempt: func(context.Context, Job) Result {
+		l.add("attempt")
+		<-looked
+		return Result{Gone: true}
+	}}
+	running(t, cfg, func(t *testing.T, q *Queue) {
+		looked = make(chan struct{})
+		q.Add(Job{ID: "m", Domain: "x"})
+		synctest.Wait()
+		if err := q.Remove(t.Context(), []Selection{{"m", "x"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Restore(t.Context(), []Job{{ID: "m", Domain: "x"}}); err != nil {
+			t.Fatal(err)
+		}
+		close(looked)
+		time.Sleep(24 * time.Hour)
+		if n := len(l.all()); n != 2 {
+			t.Errorf("%d attempts, want 2", n)
+		}
+	})
+}

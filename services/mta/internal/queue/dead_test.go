@@ -344,3 +344,35 @@ func TestOverdueJobsTakeTurnsWithOtherDestinations(t *testing.T) {
 		}
 	})
 }
+
+// The first attempt of a job that has begun already brings news of the dead
+// destination: it is the next probe, and nobody is told that it waits.
+func TestJobThatHasBegunIsTheNextProbe(t *testing.T) {
+	var l log
+	up := false
+	cfg := Config{
+		Pause:  func(int) time.Duration { return time.Hour },
+		Parked: func(j Job, _ Destination) { l.add("%s waits", j.ID) },
+		Attempt: func(_ context.Context, j Job) Result {
+			if !up && !j.Begun {
+				return Result{Reach: Unreached, Again: true, Next: time.Now().Add(24 * time.Hour)}
+			}
+			l.add("%s begun=%t carry=%v", j.ID, j.Begun, j.Carry)
+			up = true
+			return Result{Reach: Reached}
+		},
+	}
+	running(t, cfg, func(t *testing.T, q *Queue) {
+		for i := range deadAfter {
+			q.Add(Job{ID: fmt.Sprint("old", i), Domain: "x", Arrived: time.Now()})
+		}
+		time.Sleep(time.Second)
+		q.Add(Job{ID: "new", Domain: "x", Arrived: time.Now(), Fresh: true, Carry: 1})
+		q.Add(Job{ID: "begun", Domain: "x", Arrived: time.Now(), Fresh: true, Carry: 2, Begun: true})
+		time.Sleep(time.Second)
+		got := l.all()
+		if len(got) != deadAfter+3 || got[0] != "new waits" || got[1] != "begun begun=true carry=2" {
+			t.Errorf("%q", got)
+		}
+	})
+}

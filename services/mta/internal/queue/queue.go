@@ -51,6 +51,9 @@ type Job struct {
 	// Resumed says that the job was taken up again, after a restart or a release,
 	// and that no attempt of it since then has told anything.
 	Resumed bool
+	// Begun says that the first attempt is under way already, so that news of the
+	// destination are near: if it is dead, this job is the next probe.
+	Begun bool
 	// Carry is handed from Add to the first attempt and then forgotten. It is
 	// forgotten earlier when too many jobs carry something, when the job has to
 	// wait for a dead destination, and when the spool was changed by hand since
@@ -68,6 +71,7 @@ type Job struct {
 type Result struct {
 	Next    time.Time // of the next attempt
 	Again   bool      // false when the job is over
+	Gone    bool      // there was nothing to attempt; the job is over
 	Noticed bool      // as in Job
 	Reach   Reach
 	Why     reply.Reply // with Unreached: what went wrong
@@ -126,10 +130,11 @@ type item struct {
 	due     moment
 	carry   any
 
-	fresh, noticed, unreached, resumed bool
+	fresh, noticed, unreached, resumed, begun bool
 
 	doubtful       bool // new, and it may be here already
 	revoked        bool // do not keep it when its attempt ends
+	restored       bool // it came again while it was here
 	probe, overdue bool // the attempt that runs is one
 }
 
@@ -186,7 +191,8 @@ func (q *Queue) Add(jobs ...Job) {
 func (q *Queue) itemOf(j Job) *item {
 	it := &item{
 		id: j.ID, domain: unique.Make(j.Domain), arrived: q.moment(j.Arrived), due: q.moment(j.Due),
-		fresh: j.Fresh, noticed: j.Noticed, unreached: j.Unreached, resumed: j.Resumed, carry: j.Carry,
+		fresh: j.Fresh, noticed: j.Noticed, unreached: j.Unreached, resumed: j.Resumed, begun: j.Begun,
+		carry: j.Carry,
 	}
 	// A message that was stored before or during a change may have been held,
 	// and released, before its job came here.

@@ -82,18 +82,25 @@ func (r *run) makeReady(d *destination, it *item, now moment) {
 		d.ready = append(d.ready, it)
 		return
 	}
-	if len(d.parked.list) > 0 || !d.mayProbe(now) {
+	switch {
+	case it.begun:
+		d.asked, d.feedback.probe = it, now
+	case len(d.parked.list) > 0 || !d.mayProbe(now):
 		r.park(d, it)
 	}
 	heap.Push(&d.parked, it)
 }
 
-// park takes from a job what is too much for one that may wait for long.
+// park takes from a job what is too much for one that may wait for long. One whose
+// attempt is under way does not wait, whatever is said about others.
 func (r *run) park(d *destination, it *item) {
-	if it.carry != nil {
-		r.q.cfg.Parked(r.job(it), r.told(d))
-		r.drop(it)
+	if it.carry == nil {
+		return
 	}
+	if !it.begun {
+		r.q.cfg.Parked(r.job(it), r.told(d))
+	}
+	r.drop(it)
 }
 
 // drop takes away what a job carries.
@@ -169,7 +176,8 @@ func (r *run) start() {
 func (r *run) job(it *item) Job {
 	return Job{
 		ID: it.id, Domain: it.domain.Value(), Arrived: r.q.base.Add(it.arrived), Due: r.q.base.Add(it.due),
-		Fresh: it.fresh, Noticed: it.noticed, Unreached: it.unreached, Resumed: it.resumed, Carry: it.carry,
+		Fresh: it.fresh, Noticed: it.noticed, Unreached: it.unreached, Resumed: it.resumed, Begun: it.begun,
+		Carry: it.carry,
 	}
 }
 
@@ -188,7 +196,7 @@ func (r *run) finish(o outcome) {
 	d.running = slices.DeleteFunc(d.running, func(x *item) bool { return x == it })
 	r.active--
 	probe, overdue := it.probe, it.overdue
-	it.probe, it.overdue = false, false
+	it.probe, it.overdue, it.begun = false, false, false
 	if probe {
 		d.probing = false
 	}
@@ -198,10 +206,16 @@ func (r *run) finish(o outcome) {
 		it.unreached = o.Reach == Unreached
 		r.learn(d, o.Result, now, probe)
 	}
-	if o.Again && !it.revoked {
+	switch {
+	case it.revoked:
+	case o.Again:
 		it.due, it.noticed = r.q.moment(o.Next), o.Noticed
 		heap.Push(&d.later, it)
+	case o.Gone && it.restored: // it had been put aside when the attempt looked, and was released since
+		it.due = now
+		r.makeReady(d, it, now)
 	}
+	it.restored = false
 	r.look(d, now)
 }
 

@@ -74,11 +74,15 @@ func (s *Spool) Hold(ctx context.Context, sel Selection, each func([]Changed) er
 	})
 }
 
-// Release undoes Hold, and Quarantine.
+// Release undoes Hold, and Quarantine. Of a message in quarantine that is named by
+// one of its domains, the recipients at the others are held from then on.
 func (s *Spool) Release(ctx context.Context, sel Selection, each func([]Changed) error) error {
 	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
 		if m.quarantined != "" && len(m.rcpts) > 0 {
 			if err := quarantine(tx, m.ID, ""); err != nil {
+				return err
+			}
+			if err := tx.Exec("UPDATE recipient SET held=1 WHERE message=? AND ?<>'' AND domain<>?", m.ID, m.sel.Domain, m.sel.Domain); err != nil {
 				return err
 			}
 		}

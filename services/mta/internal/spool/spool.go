@@ -105,9 +105,6 @@ type Recipient struct {
 type Entry struct {
 	Message
 	Rcpts []Recipient
-	// Flight, if not nil, is what package deliver knows of a first attempt that
-	// had begun before the message was stored. It is not stored.
-	Flight any
 }
 
 // Spool is an open queue. Its methods may be called from any goroutine.
@@ -260,13 +257,19 @@ type Outcome struct {
 	Done    []int       // recipients that nobody owes anything any more
 	Waiting []Recipient // N, Next, Reply, Noticed are stored
 	Reports []Report
-	// Quarantine, if not "", is why what is left of the message is to be kept
-	// until somebody has looked at it.
-	Quarantine string
+	// Kept are recipients that can be neither delivered to nor reported about: they
+	// are held until somebody has looked at them, and the message is in quarantine,
+	// for the reason Why, when nobody else waits for it. N and Reply are stored.
+	Kept []Recipient
+	Why  string
+	// Unreadable, if not "", is why all that is left of the message is put into
+	// quarantine.
+	Unreadable string
 }
 
 // Settle stores the outcome of an attempt. removed reports that no recipient
-// is left and the message is gone.
+// is left and the message is gone. It returns ErrGone for what is Unreadable when
+// it is not queued.
 func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error) {
 	var gone int64 // octets
 	err = s.db.Write(ctx, func(tx *durable.Tx) error {
@@ -286,10 +289,8 @@ func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error)
 				return err
 			}
 		}
-		if o.Quarantine != "" {
-			if err := quarantine(tx, o.ID, o.Quarantine); err != nil {
-				return err
-			}
+		if err := o.setAside(tx); err != nil {
+			return err
 		}
 		if len(o.Done) > 0 {
 			removed, gone, err = removeIfDone(tx, o.ID)
@@ -306,6 +307,27 @@ func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error)
 		s.account(-1, -gone)
 	}
 	return removed, nil
+}
+
+// setAside keeps what nobody can deal with.
+func (o *Outcome) setAside(tx *durable.Tx) error {
+	if o.Unreadable != "" {
+		if err := quarantine(tx, o.ID, o.Unreadable); err != nil {
+			return err
+		}
+		if tx.Changes() == 0 {
+			return ErrGone
+		}
+	}
+	for _, r := range o.Kept {
+		if err := tx.Exec("UPDATE recipient SET held=1, reply=? WHERE message=? AND n=?", r.Reply, o.ID, r.N); err != nil {
+			return err
+		}
+	}
+	if len(o.Kept) == 0 {
+		return nil
+	}
+	return tx.Exec("UPDATE message SET quarantined=? WHERE id=? AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=? AND held=0)", o.Why, o.ID, o.ID)
 }
 
 // removeIfDone removes a message without recipients, and returns its size.

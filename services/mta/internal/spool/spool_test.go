@@ -134,8 +134,8 @@ func TestReportReplacesItsRecipientInOneStep(t *testing.T) {
 func TestWhatIsLeftCanBeQuarantinedInTheSameStep(t *testing.T) {
 	s := open(t, t.TempDir())
 	add(t, s, entry(t, "A1", "", "a@x.test", "b@x.test"), "Oi\r\n")
-	rest := Recipient{N: 1, Next: noon, Reply: "550 no"}
-	if removed, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{0}, Waiting: []Recipient{rest}, Quarantine: "double bounce"}); err != nil || removed {
+	rest := Recipient{N: 1, Reply: "550 no"}
+	if removed, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{0}, Kept: []Recipient{rest}, Why: "double bounce"}); err != nil || removed {
 		t.Fatalf("removed %t, %v", removed, err)
 	}
 	if _, err := s.Entry(t.Context(), "A1", "x.test"); !errors.Is(err, ErrGone) {
