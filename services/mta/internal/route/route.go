@@ -12,6 +12,10 @@
 // When nobody is left because we are the best host ourselves, it matters whose
 // domain it is. One of our own site's has its mailboxes beside us, and mail goes
 // there. Any other domain's mail would come back to us for ever: 5.4.6.
+//
+// That hosts are named before us of which none has an address is another matter:
+// we hold the mail for them, and whoever let the zone name them may mend it (4.4.4,
+// as with Postfix). One of our own domains goes to its mailboxes.
 package route
 
 import (
@@ -159,6 +163,7 @@ type finder struct {
 	shuffle func(n int, swap func(i, j int))
 	reasons []reason.Reason
 	failed  bool // some lookup failed for now
+	better  bool // we are in the list, behind others
 	lookups int
 	given   int // hosts that were found so far
 }
@@ -185,6 +190,17 @@ func (f *finder) loop() Route {
 	}
 	// RFC 5321 §5.1: when nothing is left, the message is undeliverable.
 	return f.verdict(reply.Newf(550, "5.4.6", "Mail for %s loops back to this host", f.domain), reason.Loop, f.domain)
+}
+
+// backup ends a list in which nobody before us has an address.
+func (f *finder) backup() Route {
+	if f.self.Local != nil && f.self.Local(f.domain) {
+		f.because(reason.BetterGone, f.domain)
+		f.because(reason.Local, f.domain)
+		return Route{Mailboxes: true, Reasons: f.reasons}
+	}
+	return f.verdict(reply.Newf(451, "4.4.4", "The mail hosts of %s that are better than this one have no address; trying again later", f.domain),
+		reason.BetterGone, f.domain)
 }
 
 // literal brings mail to an address (RFC 5321 §4.1.3).
@@ -238,6 +254,8 @@ func (f *finder) explicit(ctx context.Context, mx dnsclient.Answer) Route {
 	case f.failed:
 		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the addresses of the mail hosts of %s; trying again later", f.domain),
 			reason.HostsUnknown, f.domain)
+	case f.better:
+		return f.backup()
 	case looped:
 		return f.loop()
 	}
@@ -281,6 +299,7 @@ func (f *finder) dropSelf(list []candidate, self func(candidate) bool) []candida
 			f.because(reason.NotBetter, c.name, number(int(c.pref)), number(int(own.pref)))
 		}
 	}
+	f.better = cut > 0
 	return list[:cut]
 }
 
@@ -302,6 +321,7 @@ func (f *finder) resolve(ctx context.Context, list []candidate) (hosts []Host, r
 			host, self := f.lookup(ctx, c)
 			if self {
 				f.because(reason.IsSelf, c.name, number(int(c.pref)))
+				f.better = len(behind) < len(list)
 				return nil, nil, true
 			}
 			if len(host.Addrs) > 0 {
