@@ -79,7 +79,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 	if n.doors, err = n.makeDoors(); err != nil {
 		return nil, fmt.Errorf("mta servers: %w", err)
 	}
-	if n.spool, err = spool.Open(context.Background(), env.State, env.Log); err != nil {
+	if n.spool, err = spool.Open(context.Background(), env.State, env.Org.Limits.Defaults().Queue, env.Log); err != nil {
 		return nil, err
 	}
 	if err := metrics.RegisterQueue(env.Metrics, n.queueSize); err != nil {
@@ -154,6 +154,7 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 		Accept:   n.accept,
 		Forget:   n.forget,
 		Free:     n.disk.free,
+		Room:     func() int64 { return n.spool.Room() },
 		Rejected: func(reason string) { n.metrics.Rejected.WithLabelValues(reason).Inc() },
 		Wait:     n.firstWait,
 		Grey:     n.grey,

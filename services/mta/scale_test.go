@@ -48,7 +48,7 @@ func largeQueue(t testing.TB) int {
 // They came during the last minute, were tried in vain, and are all due.
 func fill(t testing.TB, state string, n int) {
 	t.Helper()
-	s, err := spool.Open(t.Context(), state, slog.New(slog.DiscardHandler))
+	s, err := spool.Open(t.Context(), state, 1<<40, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -277,6 +277,7 @@ type Limits struct {
 	Line        int   `yaml:"line,omitempty"`         // octets of a command line, default 2048
 	Recipients  int   `yaml:"recipients,omitempty"`   // per transaction, default 100
 	Quota       int64 `yaml:"quota,omitempty"`        // octets per mailbox, default 256 MiB
+	Queue       int64 `yaml:"queue,omitempty"`        // octets that wait at an MTA, default 4 GiB
 	Connections int   `yaml:"connections,omitempty"`  // per node, default 500
 	PerClient   int   `yaml:"per-client,omitempty"`   // connections per address, default 100
 	// Commands is how many commands a client address may give in a minute, on
@@ -295,6 +296,7 @@ func (l Limits) Defaults() Limits {
 	or(&l.Line, 2048)
 	or(&l.Recipients, 100)
 	or(&l.Quota, 256<<20)
+	or(&l.Queue, 4<<30)
 	or(&l.Connections, 500)
 	or(&l.PerClient, 100)
 	or(&l.Commands, 6_000)

@@ -135,6 +135,7 @@ func (r *report) checkLimits(s *site) {
 		{"header", l.Header, headerLow, headerHigh},
 		{"line", int64(l.Line), lineLow, lineHigh},
 		{"quota", l.Quota, quotaLow, quotaHigh},
+		{"queue", l.Queue, quotaLow, quotaHigh},
 		{"recipients", int64(l.Recipients), recipientsLow, recipientsHigh},
 		{"connections", int64(l.Connections), connsLow, connsHigh},
 		{"per-client", int64(l.PerClient), connsLow, connsHigh},

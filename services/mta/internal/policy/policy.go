@@ -55,6 +55,8 @@ type Config struct {
 	Accept func(ctx context.Context, a Accepted) error
 	// Free tells how many octets the disk can take; negative when not known.
 	Free func() int64
+	// Room tells how many octets the queue can take.
+	Room func() int64
 	// Rejected is told about refusals, by one of the reasons below.
 	Rejected func(reason string)
 	// Wait is how long the second attempt comes after the first, in real time.
@@ -292,6 +294,10 @@ func (s *session) known(ctx context.Context, t *smtpd.Transaction, named, addres
 		return reply.Reply{}, s.refuse(Relay, reply.Newf(550, "5.7.1", "%s: relay access denied", named.Path()), nil)
 	case AskMDA:
 		return s.ask(ctx, t, address)
+	case Foreign:
+		if s.cfg.Room() < max(t.Params.Size, 1) {
+			return reply.Reply{}, s.refuse(Space, replySpace, nil)
+		}
 	case Behind:
 		return s.behind(t, address)
 	case Report:

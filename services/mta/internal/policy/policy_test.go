@@ -106,6 +106,7 @@ func open(t *testing.T, change func(*Config)) (smtpd.Session, map[string]int) {
 		Buffer:   func(limit int64) *durable.Buffer { return durable.NewBuffer(t.TempDir(), 0, limit) },
 		Accept:   func(_ context.Context, a Accepted) error { _, err := io.Copy(io.Discard, a.Body()); return err },
 		Free:     func() int64 { return -1 },
+		Room:     func() int64 { return 1 << 30 },
 		Rejected: func(reason string) { rejected[reason]++ },
 		Wait:     func() time.Duration { return 0 },
 		Log:      slog.New(slog.DiscardHandler),

@@ -111,13 +111,16 @@ type Entry struct {
 type Spool struct {
 	db  *durable.DB
 	dir string
-	// What is queued, kept beside the database so that nobody needs to count.
+	// What is queued, kept beside the database so that nobody needs to count. The
+	// octets are counted before a message is stored, so that limit is exact.
 	messages, octets atomic.Int64
+	limit            int64
 }
 
-// Open opens or creates the spool in dir. A damaged database is moved aside,
-// which log says as an error: somebody must look, but mail must go on.
-func Open(ctx context.Context, dir string, log *slog.Logger) (*Spool, error) {
+// Open opens or creates the spool in dir, which takes up to limit octets of mail.
+// A damaged database is moved aside, which log says as an error: somebody must
+// look, but mail must go on.
+func Open(ctx context.Context, dir string, limit int64, log *slog.Logger) (*Spool, error) {
 	path := filepath.Join(dir, "spool.db")
 	db, err := durable.Open(ctx, path, migrations)
 	if errors.Is(err, durable.ErrCorrupt) {
@@ -131,7 +134,7 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	s := &Spool{db: db, dir: dir}
+	s := &Spool{db: db, dir: dir, limit: limit}
 	if err := s.count(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool: %w", err), db.Close())
 	}
@@ -181,9 +184,19 @@ type Part struct {
 	Body  io.Reader
 }
 
+// Room is how many octets the queue has room for, from 0.
+func (s *Spool) Room() int64 { return max(s.limit-s.octets.Load(), 0) }
+
 // AddAll is Add for several messages in one transaction: all of them are stored,
-// or none.
+// or none. It returns ErrNoSpace when they, by the size that their entries say, are
+// too much for the queue: a queue that filled up with mail for a dead destination
+// must leave room for reports, which Settle stores.
 func (s *Spool) AddAll(ctx context.Context, parts []Part) error {
+	said := sizes(parts)
+	if s.octets.Add(said) > s.limit {
+		s.octets.Add(-said)
+		return fmt.Errorf("the queue is full: %w", ErrNoSpace)
+	}
 	err := s.db.Write(ctx, func(tx *durable.Tx) error {
 		for _, p := range parts {
 			if err := insert(tx, p.Entry, p.Body); err != nil {
@@ -193,12 +206,18 @@ func (s *Spool) AddAll(ctx context.Context, parts []Part) error {
 		return nil
 	})
 	if err != nil {
+		s.octets.Add(-said)
 		return fmt.Errorf("add to spool: %w", err)
 	}
-	for _, p := range parts {
-		s.account(1, p.Entry.Size)
-	}
+	s.account(int64(len(parts)), sizes(parts)-said)
 	return nil
+}
+
+func sizes(parts []Part) (octets int64) {
+	for _, p := range parts {
+		octets += p.Entry.Size
+	}
+	return octets
 }
 
 // account notes what a commit has changed.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -26,7 +28,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func open(t testing.TB, dir string) *Spool {
 	t.Helper()
-	s, err := Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	s, err := Open(t.Context(), dir, 1<<30, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,5 +293,35 @@ func TestPartsOfAMessageAreStoredTogetherOrNotAtAll(t *testing.T) {
 	}
 	if e, err := s.Entry(t.Context(), "A2", "cedro.test"); err != nil || e.From.String() != "turma-owner@boreal.test" || e.Size != 4 {
 		t.Errorf("the second: %+v, %v", e, err)
+	}
+}
+
+// The bound of the queue holds exactly, however many come together.
+func TestQueueTakesNoMoreThanItsLimit(t *testing.T) {
+	s := open(t, t.TempDir())
+	const size = 1000
+	s.limit = 10*size + size/2
+	var full atomic.Int64
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			e := entry(t, fmt.Sprint("A", i), "ana@aurora.test", "a@x.test")
+			e.Size = size
+			switch err := s.Add(t.Context(), e, strings.NewReader(strings.Repeat("x", size))); {
+			case errors.Is(err, ErrNoSpace):
+				full.Add(1)
+			case err != nil:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if st, err := s.Stats(t.Context()); err != nil || st.Messages != 10 || st.Octets != 10*size || full.Load() != 30 || s.Room() != size/2 {
+		t.Errorf("%+v, %v, %d refused, room for %d", st, err, full.Load(), s.Room())
+	}
+	e := entry(t, "B", "ana@aurora.test", "a@x.test")
+	e.Size = size / 2
+	if err := s.Add(t.Context(), e, brokenReader{}); err == nil || s.Room() != size/2 {
+		t.Errorf("%v; room for %d", err, s.Room())
 	}
 }
