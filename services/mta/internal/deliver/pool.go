@@ -11,7 +11,7 @@ import (
 // Bounds of the connections that are kept for reuse, in real time.
 const (
 	idleTime        = 10 * time.Second
-	maxIdlePerHost  = 10
+	maxIdlePerHost  = 20 // as many as the queue uses at a time: opening one costs a TLS handshake
 	maxIdleMDA      = 60 // clients wait for these
 	maxIdle         = 160
 	maxTransactions = 200 // on one connection
