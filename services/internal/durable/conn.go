@@ -68,6 +68,9 @@ func readerPragmas() []pragma {
 
 // openConn opens the file and verifies every pragma by reading it back.
 func openConn(ctx context.Context, path string, flags sqlite3.OpenFlag, pragmas []pragma) (*conn, error) {
+	if err := registerVFS(); err != nil {
+		return nil, err
+	}
 	// As a URI, so that no character of the path has a meaning to SQLite.
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -76,7 +79,7 @@ func openConn(ctx context.Context, path string, flags sqlite3.OpenFlag, pragmas 
 	// modeof: the log gets the permissions of the file. SQLite decodes %20,
 	// but takes + for itself.
 	modeof := "modeof=" + strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
-	uri := url.URL{Scheme: "file", Path: abs, RawQuery: modeof}
+	uri := url.URL{Scheme: "file", Path: abs, RawQuery: "vfs=" + logVFSName + "&" + modeof}
 	raw, err := sqlite3.OpenFlags(uri.String(), flags|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, classify("open "+path, err)

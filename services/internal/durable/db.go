@@ -102,7 +102,13 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 // Schemas must not have DEFERRED constraints: those are checked at the
 // commit, where one violation would fail the whole group.
 func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.writer.write(ctx, fn)
+	return db.writer.write(ctx, &request{fn: fn})
+}
+
+// WriteSoon is Write for changes that nobody on the wire waits for: they share the
+// next commit of others, or have one of their own after a few milliseconds.
+func (db *DB) WriteSoon(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.writer.write(ctx, &request{fn: fn, patient: true})
 }
 
 // Check reads the whole database and returns [ErrCorrupt] with what it found.

@@ -15,7 +15,8 @@
 // whatever waits, runs it in one transaction, commits once and then answers
 // everybody: a lone writer waits for nothing but its own sync, and thirty
 // writers share one. A group ends when nobody waits or when it reaches a
-// bound in count or bytes. Checkpoints run after the answers, so that nobody
+// bound in count or bytes. What nobody waits for (WriteSoon) begins none for some
+// milliseconds: it shares those of others. Checkpoints run after the answers, so that nobody
 // waits for them except who comes next. Reads run beside the writer on a few
 // connections that are opened when first needed.
 //

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -27,6 +28,13 @@ const (
 	walSizeLimit = 8 << 20
 )
 
+// Patient requests begin a group of their own when there are this many of them, or
+// when the first one has waited for this long.
+const (
+	maxPatient = 8
+	patience   = 3 * time.Millisecond
+)
+
 // States of a request. Whoever moves it out of waiting owns it: the writer
 // by starting it, the caller by abandoning it when its context ends.
 const (
@@ -38,6 +46,7 @@ const (
 // request is one function on its way through the writer.
 type request struct {
 	fn       func(tx *Tx) error
+	patient  bool // waits for others
 	state    atomic.Int32
 	err      error // result of fn, then of the commit
 	panicked any   // what fn panicked with
@@ -50,8 +59,9 @@ type writer struct {
 	done chan struct{} // closed when the goroutine has ended
 	wake chan struct{} // capacity 1: there is something new in queue or closed
 
-	mu     sync.Mutex // guards queue and closed
+	mu     sync.Mutex // guards queue, hurry and closed
 	queue  []*request
+	hurry  bool // one in the queue is not patient
 	closed bool
 
 	// Owned by the goroutine.
@@ -75,11 +85,11 @@ func startWriter(c *conn) *writer {
 	return w
 }
 
-func (w *writer) write(ctx context.Context, fn func(tx *Tx) error) error {
+func (w *writer) write(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{fn: fn, done: make(chan struct{})}
+	r.done = make(chan struct{})
 	if !w.enqueue(r) {
 		return ErrClosed
 	}
@@ -104,6 +114,7 @@ func (w *writer) enqueue(r *request) bool {
 		return false
 	}
 	w.queue = append(w.queue, r)
+	w.hurry = w.hurry || !r.patient
 	w.signal()
 	return true
 }
@@ -143,19 +154,29 @@ func (w *writer) run() {
 	}
 }
 
-// wait blocks until a request waits, and returns false when none will come.
+// wait blocks until there is a reason for a group, and returns false when none
+// will come.
 func (w *writer) wait() bool {
+	var late <-chan time.Time // nil while nothing is patient
 	for {
-		if w.more() {
-			return true
-		}
 		w.mu.Lock()
-		end := w.closed && len(w.queue) == 0
+		n, hurry, closed := len(w.queue), w.hurry, w.closed
 		w.mu.Unlock()
-		if end {
+		switch {
+		case w.taken < len(w.next), hurry, n >= maxPatient, n > 0 && closed:
+			return w.more()
+		case closed:
 			return false
+		case n > 0 && late == nil:
+			timer := time.NewTimer(patience)
+			defer timer.Stop()
+			late = timer.C
 		}
-		<-w.wake
+		select {
+		case <-w.wake:
+		case <-late:
+			return w.more()
+		}
 	}
 }
 
@@ -166,7 +187,7 @@ func (w *writer) more() bool {
 	}
 	clear(w.next)
 	w.mu.Lock()
-	w.next, w.queue = w.queue, w.next[:0]
+	w.next, w.queue, w.hurry = w.queue, w.next[:0], false
 	w.mu.Unlock()
 	w.taken = 0
 	return len(w.next) > 0

@@ -291,7 +291,7 @@ type Outcome struct {
 // it is not queued.
 func (s *Spool) Settle(ctx context.Context, o Outcome) (removed bool, err error) {
 	var gone int64 // octets
-	err = s.db.Write(ctx, func(tx *durable.Tx) error {
+	err = s.db.WriteSoon(ctx, func(tx *durable.Tx) error {
 		for _, r := range o.Reports {
 			if err := insert(tx, r.Entry, r.Body); err != nil {
 				return err
