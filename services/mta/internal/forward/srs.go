@@ -29,6 +29,8 @@ import (
 //
 //	SRS1=hash=boreal.test==hash=day=aurora.test=ana@cedro.test
 //
+// Mail that comes by boreal.test again gets the SRS0 that it had there.
+//
 // The hash is keyed: nobody else can make the site send anything anywhere. It is
 // made of letters whose case does not matter, as some hosts change that. The day
 // lets an address end MaxAge after it was made; days are the lab's. The key is
@@ -105,7 +107,12 @@ func (s *SRS) Rewrite(from mailaddr.Address, now time.Time) (mailaddr.Address, e
 			local = s.again(from.Domain, rest)
 		}
 	case srs1:
-		if _, host, opaque, ok := cutAgain(rest); ok {
+		_, host, opaque, ok := cutAgain(rest)
+		own, err := whole(srs0+opaque, host)
+		if ok && err == nil && s.made(own, now) {
+			return own, nil // the mail has been here before
+		}
+		if ok {
 			local = s.again(host, opaque)
 		}
 	}
@@ -136,31 +143,49 @@ func cutAgain(rest string) (hash, host, opaque string, ok bool) {
 	return hash, host, opaque, ok && mailaddr.IsDomain(host) && IsSRS(srs0+opaque)
 }
 
-// Back returns whom a report to an SRS address of the site is for.
+// made reports whether an address is one of the site's own for reports.
+func (s *SRS) made(a mailaddr.Address, now time.Time) bool {
+	_, err := s.Back(a, now)
+	return err == nil && s.org.Local(a.Domain)
+}
+
+// Back returns whom a report to an SRS address of the site is for. One that the
+// site made of its own SRS0 goes both steps back.
 func (s *SRS) Back(to mailaddr.Address, now time.Time) (mailaddr.Address, error) {
 	scheme, rest, ok := cutScheme(to.Local)
-	if !ok {
+	switch {
+	case !ok:
+		return mailaddr.Address{}, ErrForged
+	case scheme == srs0:
+		return s.sender(rest, now)
+	}
+	hash, host, opaque, ok := cutAgain(rest)
+	switch {
+	case !ok || !s.signed(hash, srs1, host+"="+opaque):
+		return mailaddr.Address{}, ErrForged
+	case s.org.Local(host):
+		return s.sender(opaque, now)
+	}
+	return whole(srs0+opaque, host)
+}
+
+// sender reads what is behind an SRS0 of the site.
+func (s *SRS) sender(rest string, now time.Time) (mailaddr.Address, error) {
+	hash, signed, _ := strings.Cut(rest[1:], "=")
+	parts := strings.SplitN(signed, "=", 3)
+	if len(parts) != 3 || !s.signed(hash, srs0, signed) {
 		return mailaddr.Address{}, ErrForged
 	}
-	back := mailaddr.Address{}
-	if scheme == srs1 {
-		hash, host, opaque, ok := cutAgain(rest)
-		if !ok || !s.signed(hash, srs1, host+"="+opaque) {
-			return mailaddr.Address{}, ErrForged
-		}
-		back = mailaddr.Address{Local: srs0 + opaque, Domain: strings.ToLower(host)}
-	} else {
-		hash, signed, _ := strings.Cut(rest[1:], "=")
-		parts := strings.SplitN(signed, "=", 3)
-		if len(parts) != 3 || !s.signed(hash, srs0, signed) {
-			return mailaddr.Address{}, ErrForged
-		}
-		// A host's clock may be a little ahead of another's.
-		if made, ok := unstamp(parts[0]); !ok || (s.today(now)+1-made+days)%days > MaxAge+1 {
-			return mailaddr.Address{}, ErrExpired
-		}
-		back = mailaddr.Address{Local: parts[2], Domain: strings.ToLower(parts[1])}
+	// A host's clock may be a little ahead of another's.
+	if made, ok := unstamp(parts[0]); !ok || (s.today(now)+1-made+days)%days > MaxAge+1 {
+		return mailaddr.Address{}, ErrExpired
 	}
+	return whole(parts[2], parts[1])
+}
+
+// whole puts an address together again.
+func whole(local, domain string) (mailaddr.Address, error) {
+	back := mailaddr.Address{Local: local, Domain: strings.ToLower(domain)}
 	if again, err := mailaddr.Parse(back.String()); err != nil || again != back || back.Domain == "" {
 		return mailaddr.Address{}, ErrForged
 	}

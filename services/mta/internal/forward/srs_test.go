@@ -91,6 +91,33 @@ func TestSRSChains(t *testing.T) {
 	}
 }
 
+// The mail passes aurora, boreal, and aurora again. Its report went to an SRS0 of
+// aurora's own then, which is no mailbox.
+func TestSRSOfMailThatPassesASiteTwice(t *testing.T) {
+	t.Parallel()
+	aurora, boreal, carla := srs("aurora.test"), srs("boreal.test"), address(t, "carla@cedro.test")
+	first, _ := aurora.Rewrite(carla, noon)
+	second, _ := boreal.Rewrite(first, noon)
+	third, err := aurora.Rewrite(second, noon)
+	if err != nil || third != first {
+		t.Errorf("from %s goes on as %s, %v; want %s", second, third, err, first)
+	}
+	// What was made of it before the site knew that comes back as well.
+	_, rest, _ := cutScheme(first.Local)
+	nested := mailaddr.Address{Local: aurora.again("Aurora.test", rest), Domain: "aurora.test"}
+	if back, err := aurora.Back(nested, noon); err != nil || back != carla || aurora.ReturnTo(nested, noon) != carla {
+		t.Errorf("%s: back as %s, %v", nested, back, err)
+	}
+	forged := mailaddr.Address{Local: strings.Replace(second.Local, "carla", "clara", 1), Domain: "boreal.test"}
+	to, err := aurora.Rewrite(forged, noon)
+	if err != nil || !strings.HasPrefix(to.Local, "SRS1=") {
+		t.Errorf("forged: %s, %v", to, err)
+	}
+	if back, err := aurora.Back(to, noon); !errors.Is(err, ErrForged) {
+		t.Errorf("forged: back as %s, %v", back, err)
+	}
+}
+
 func TestSRSOfOtherSeparatorsIsReadAsWell(t *testing.T) {
 	t.Parallel()
 	cedro := srs("cedro.test")
