@@ -183,10 +183,11 @@ func (s *SRS) sender(rest string, now time.Time) (mailaddr.Address, error) {
 	return whole(parts[2], parts[1])
 }
 
-// whole puts an address together again.
+// whole puts an address together again. Some hosts change the case of a local
+// part, with the domain in it.
 func whole(local, domain string) (mailaddr.Address, error) {
-	back := mailaddr.Address{Local: local, Domain: strings.ToLower(domain)}
-	if again, err := mailaddr.Parse(back.String()); err != nil || again != back || back.Domain == "" {
+	back, err := mailaddr.Parse(mailaddr.Address{Local: local, Domain: domain}.String())
+	if err != nil || back.Local != local || !strings.EqualFold(back.Domain, domain) || back.Domain == "" {
 		return mailaddr.Address{}, ErrForged
 	}
 	return back, nil

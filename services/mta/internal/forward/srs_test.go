@@ -21,7 +21,7 @@ func TestSRSThereAndBack(t *testing.T) {
 	t.Parallel()
 	for _, from := range []string{
 		"ana@aurora.test", "Ana.Maria+teste=1@aurora.test", "joão@aurora.test", `"a b@c"@aurora.test`, `"a=\"b"@xn--caf-dma.test`,
-		"x@[198.18.1.25]", "srs2=x@aurora.test", "SRS0@aurora.test", "SRS1=a=b=c@aurora.test", strings.Repeat("l", 39) + "@aurora.test",
+		"x@[198.18.1.25]", "x@[IPv6:fd00::1]", "srs2=x@aurora.test", "SRS0@aurora.test", "SRS1=a=b=c@aurora.test", strings.Repeat("l", 39) + "@aurora.test",
 		"SRS0=a@[198.18.1.25]",
 	} {
 		b := srs("boreal.test")
@@ -115,6 +115,22 @@ func TestSRSOfMailThatPassesASiteTwice(t *testing.T) {
 	}
 	if back, err := aurora.Back(to, noon); !errors.Is(err, ErrForged) {
 		t.Errorf("forged: back as %s, %v", back, err)
+	}
+}
+
+// RFC 5321 §4.1.3 writes IPv6 in its literals so; in lower case it was another
+// domain, and the report was refused.
+func TestSRSOfIPv6LiteralsComesBackInAnyCase(t *testing.T) {
+	t.Parallel()
+	b, from := srs("boreal.test"), address(t, "x@[IPv6:fd00::a1]")
+	to, err := b.Rewrite(from, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, local := range []string{to.Local, strings.ToLower(to.Local)} {
+		if back, err := b.Back(mailaddr.Address{Local: local, Domain: "boreal.test"}, noon); err != nil || back != from {
+			t.Errorf("%s: back as %s, %v", local, back, err)
+		}
 	}
 }
 
