@@ -80,7 +80,7 @@ func Original(a mailaddr.Address) string {
 	if a.ASCII() {
 		return rfc822 + ";" + command.EncodeXtext(a.String())
 	}
-	return utf8Kind + ";" + embed(a.String())
+	return utf8Kind + ";" + Embed(a.String())
 }
 
 // SevenBit writes a value of ORCPT so that a server without SMTPUTF8 takes it
@@ -90,7 +90,7 @@ func SevenBit(orcpt string) string {
 	if !strings.EqualFold(kind, utf8Kind) || isASCII(address) {
 		return orcpt
 	}
-	return kind + ";" + embed(unembed(address))
+	return kind + ";" + Embed(unembed(address))
 }
 
 // International reports whether a value of ORCPT is an address that is not
@@ -119,7 +119,7 @@ func Field(orcpt string, global bool) (field string, ok bool) {
 			address = plain
 		}
 	default:
-		address = embed(unembed(address))
+		address = Embed(unembed(address))
 	}
 	if !isField(address) || !global && !isASCII(address) {
 		return "", false
@@ -136,7 +136,7 @@ func Address(a mailaddr.Address, global bool) string {
 	case global:
 		return utf8Kind + "; " + a.String()
 	}
-	return utf8Kind + "; " + embed(a.String())
+	return utf8Kind + "; " + Embed(a.String())
 }
 
 // EnvID returns what ENVID stands for, or the value itself when a report could
@@ -154,8 +154,8 @@ func EnvID(xtext string) string {
 
 func isTrimmed(s string) bool { return isPrintable(s) && strings.TrimSpace(s) == s }
 
-// embed writes text as a utf-8-addr-xtext (RFC 6533 §3).
-func embed(s string) string {
+// Embed writes text in 7 bits, as a utf-8-addr-xtext (RFC 6533 §3).
+func Embed(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if r > ' ' && r <= '~' && r != '\\' && r != '+' && r != '=' {
@@ -167,7 +167,7 @@ func embed(s string) string {
 	return b.String()
 }
 
-// unembed undoes embed; what is malformed stays.
+// unembed undoes Embed; what is malformed stays.
 func unembed(s string) string {
 	var b strings.Builder
 	for s != "" {

@@ -16,19 +16,33 @@
 // address does not expand a message that carries its own.
 package forward
 
-import "correio/services/internal/mailaddr"
+import (
+	"slices"
+
+	"correio/services/internal/dsn"
+	"correio/services/internal/mailaddr"
+)
 
 // Same reports whether two addresses are one for the host that has the mailbox.
 func Same(a, b mailaddr.Address) bool {
 	return mailaddr.SameDomain(a.Domain, b.Domain) && mailaddr.Fold(a.Local) == mailaddr.Fold(b.Local)
 }
 
+// DeliveredTo is the value of the field for an address that was expanded. It is
+// in 7 bits, as RFC 6533 §3 has them: in UTF-8 it would keep the message from
+// hosts without SMTPUTF8 (RFC 6531 §3.2).
+func DeliveredTo(at mailaddr.Address) string {
+	if at = at.ALabels(); !at.ASCII() {
+		at.Local = dsn.Embed(mailaddr.Fold(at.Local))
+	}
+	return at.String()
+}
+
 // Been reports whether one of a message's Delivered-To fields has the address.
 func Been(deliveredTo []string, at mailaddr.Address) bool {
-	for _, value := range deliveredTo {
-		if a, err := mailaddr.Parse(value); err == nil && Same(a, at) {
-			return true
-		}
-	}
-	return false
+	own := mailaddr.Fold(DeliveredTo(at))
+	return slices.ContainsFunc(deliveredTo, func(value string) bool {
+		a, err := mailaddr.Parse(value)
+		return err == nil && Same(a, at) || mailaddr.Fold(value) == own
+	})
 }

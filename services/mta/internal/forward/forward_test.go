@@ -84,10 +84,39 @@ func TestBeen(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]bool{
 		"todos@boreal.test": true, "TODOS@Boreal.Test": true, "todos@aurora.test": false,
-		"todos": false, "": false, "todos@boreal.test x": false,
+		"todos": false, "": false, "todos@boreal.test x": false, "todo\u017f@boreal.test": false,
 	} {
 		if got := Been([]string{"x@y.test", value}, address(t, "todos@boreal.test")); got != want {
 			t.Errorf("%q: %t", value, got)
+		}
+	}
+}
+
+// An address that is not ASCII was not noted at all, and mail went in circles up
+// to the hop limit.
+func TestDeliveredToIsASCIIAndFoundAgain(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ã", 32)
+	for at, want := range map[string]string{
+		"Todos@boreal.test":   "Todos@boreal.test",
+		"todos@café.test":     "todos@xn--caf-dma.test",
+		"joão@boreal.test":    `"jo\\x{E3}o"@boreal.test`,
+		"joão+x@café.test":    `"jo\\x{E3}o\\x{2B}x"@xn--caf-dma.test`,
+		long + "@boreal.test": `"` + strings.Repeat(`\\x{E3}`, 32) + `"@boreal.test`,
+	} {
+		got := DeliveredTo(address(t, at))
+		if got != want {
+			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+		for _, same := range []string{at, strings.ToUpper(at)} {
+			if !Been([]string{got}, address(t, same)) || !Been([]string{strings.ToLower(got)}, address(t, same)) {
+				t.Errorf("%s has not been at %s", got, same)
+			}
+		}
+	}
+	for _, value := range []string{`"jo\\x{E3}o"@aurora.test`, `"jo\\x{E4}o"@boreal.test`, "joao@boreal.test"} {
+		if Been([]string{value}, address(t, "joão@boreal.test")) {
+			t.Errorf("%s is taken for joão@boreal.test", value)
 		}
 	}
 }

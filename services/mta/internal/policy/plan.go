@@ -254,8 +254,8 @@ func (p *plan) body(g *group, message *durable.Buffer) body {
 	s := p.session
 	rest := func() io.Reader { return message.Reader() }
 	more := ""
-	if g.via.ALabels().ASCII() && !g.via.Null() {
-		more = "Delivered-To: " + g.via.String() + "\r\n"
+	if !g.via.Null() {
+		more = "Delivered-To: " + forward.DeliveredTo(g.via) + "\r\n"
 	}
 	if l, ok := s.cfg.Org.List(g.list); ok {
 		more += forward.Fields(l, g.via.Domain)

@@ -217,6 +217,20 @@ func TestMailThatWasExpandedHereBefore(t *testing.T) {
 	}
 }
 
+// João's alias is for two at Cedro who forward to him: the copies doubled in each
+// round.
+func TestAliasesThatAreNotASCIIFindTheirCircles(t *testing.T) {
+	toTwo := func(c *Config) { c.Org.Aliases["joão"] = lab.Targets{"josé@cedro.test", "andré@cedro.test"} }
+	out, r := take(t, toTwo, "ana@aurora.test", plain, rcpt(t, "JOÃO@boreal.test", ""))
+	if r.Code != 250 || !strings.Contains(out.bodies[0], "Delivered-To: ") || out.Entry.UTF8 || out.Entry.EightBit ||
+		strings.ContainsFunc(out.bodies[0], func(c rune) bool { return c > '~' }) {
+		t.Fatalf("%s: UTF8 %t, EightBit %t\n%s", r, out.Entry.UTF8, out.Entry.EightBit, out.bodies[0])
+	}
+	if _, r := take(t, toTwo, "ana@aurora.test", out.bodies[0], rcpt(t, "joão@boreal.test", "")); !strings.HasPrefix(r.String(), "554 5.4.6 ") {
+		t.Errorf("it comes back: %s", r)
+	}
+}
+
 func TestTheHopLimitIs50(t *testing.T) {
 	for hops, want := range map[int]int{50: 250, 51: 554} {
 		_, r := take(t, func(*Config) {}, "ana@aurora.test", strings.Repeat("Received: by x; y\r\n", hops)+plain, rcpt(t, "bruno@boreal.test", ""))
