@@ -15,10 +15,20 @@ type Copy struct {
 // once, in the order of org.yaml. An address that does not expand stands for
 // nobody else: nil.
 func Expand(org *lab.Org, local, domain string) []Copy {
-	if !org.Expands(local) {
+	return expand(expansion{org: org, domain: domain}, local)
+}
+
+// WithoutLists is Expand for a message without a sender, as reports are: lists
+// are left out. In a list's name it could be reported about, and go in circles.
+func WithoutLists(org *lab.Org, local, domain string) []Copy {
+	return expand(expansion{org: org, domain: domain, noLists: true}, local)
+}
+
+func expand(e expansion, local string) []Copy {
+	if !e.org.Expands(local) {
 		return nil
 	}
-	e := expansion{org: org, domain: domain, names: map[name]bool{}, taken: map[mailaddr.Address]bool{}}
+	e.names, e.taken = map[name]bool{}, map[mailaddr.Address]bool{}
 	e.name(mailaddr.Fold(local), "")
 	return e.copies
 }
@@ -26,11 +36,12 @@ func Expand(org *lab.Org, local, domain string) []Copy {
 // expansion collects copies. That no name is looked at twice for the same list
 // ends it, whatever org.yaml says.
 type expansion struct {
-	org    *lab.Org
-	domain string
-	copies []Copy
-	names  map[name]bool
-	taken  map[mailaddr.Address]bool
+	org     *lab.Org
+	domain  string
+	noLists bool
+	copies  []Copy
+	names   map[name]bool
+	taken   map[mailaddr.Address]bool
 }
 
 type name struct{ local, list string }
@@ -42,6 +53,9 @@ func (e *expansion) name(local, list string) {
 	}
 	e.names[name{local, list}] = true
 	if l, ok := e.org.List(local); ok {
+		if e.noLists {
+			return
+		}
 		list = l.Address
 	}
 	to, _ := e.org.Behind(local)

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -77,6 +78,22 @@ func TestExpand(t *testing.T) {
 	}
 	if got := Expand(org(), "todos", "cname.casos.test"); len(got) != 2 || got[0].To.Domain != "cname.casos.test" {
 		t.Errorf("of another domain of the site: %v", got)
+	}
+}
+
+// Who is behind an alias and a list gets a report by the alias, whichever of the
+// two comes first.
+func TestExpandWithoutLists(t *testing.T) {
+	t.Parallel()
+	o := org()
+	o.Aliases["grupo"] = lab.Targets{"equipe"}
+	o.Aliases["antes"] = lab.Targets{"equipe", "bruno", "longe"}
+	for local, want := range map[string]string{
+		"equipe": "[]", "grupo": "[]", "bruno": "[]", "antes": "[{bruno@boreal.test } {carla@cedro.test }]",
+	} {
+		if got := fmt.Sprint(WithoutLists(o, local, "boreal.test")); got != want {
+			t.Errorf("%s: %s, want %s", local, got, want)
+		}
 	}
 }
 

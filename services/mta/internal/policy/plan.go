@@ -22,16 +22,24 @@ var replyCircle = reply.New(554, "5.4.6", "Mail forwarding loop: the message has
 
 // behind answers for an alias or a list.
 func (s *session) behind(t *smtpd.Transaction, to mailaddr.Address) (reply.Reply, error) {
-	if _, list := s.cfg.Org.List(to.Local); list && t.From.Null() {
+	copies := s.copies(t, to)
+	if len(copies) == 0 {
 		// A report about a list's mail is for its owner; redistributed, it could
 		// not be reported about any more.
 		return reply.Reply{}, s.refuse(Mailbox, reply.Newf(550, "5.7.1", "%s: the list takes no reports; write to its owner", to.Path()), nil)
 	}
-	copies := forward.Expand(s.cfg.Org, to.Local, to.Domain)
-	if len(copies) == 1 && copies[0].List == "" { // one who is elsewhere, or Expands had said no
-		return willForward(copies[0].To), nil
+	if one := copies[0]; len(copies) == 1 && one.List == "" && !s.cfg.Org.Local(one.To.Domain) {
+		return willForward(one.To), nil
 	}
 	return reply.Reply{}, nil
+}
+
+// copies returns who is behind an alias or a list, for whoever writes.
+func (s *session) copies(t *smtpd.Transaction, to mailaddr.Address) []forward.Copy {
+	if t.From.Null() {
+		return forward.WithoutLists(s.cfg.Org, to.Local, to.Domain)
+	}
+	return forward.Expand(s.cfg.Org, to.Local, to.Domain)
 }
 
 // reportFor turns an address that was made for reports back. Nothing else may
@@ -129,7 +137,7 @@ func (s *session) resolve(t *smtpd.Transaction, named mailaddr.Address) (mailadd
 	to, verdict := s.judge(named)
 	switch verdict {
 	case Behind:
-		return to, forward.Expand(s.cfg.Org, to.Local, to.Domain), nil
+		return to, s.copies(t, to), nil
 	case Report:
 		back, err := s.reportFor(t, to)
 		return back, nil, err

@@ -240,6 +240,21 @@ func TestTheHopLimitIs50(t *testing.T) {
 	}
 }
 
+// withGroups adds aliases with the list behind them.
+func withGroups(c *Config) {
+	withAliases(c)
+	c.Org.Aliases["grupo"] = lab.Targets{"equipe"}
+	c.Org.Aliases["avisos"] = lab.Targets{"equipe", "bruno"}
+}
+
+// By way of an alias they came to a list, which sent them out in its own name.
+func TestReportsAreNotRedistributed(t *testing.T) {
+	got, r := take(t, withGroups, "", plain, rcpt(t, "avisos@boreal.test", ""))
+	if want := "HDRS  > bruno@boreal.test( rfc822;avisos@boreal.test)"; r.Code != 250 || got.shape() != want {
+		t.Errorf("%s\n%s\nwant\n%s", r, got.shape(), want)
+	}
+}
+
 func TestRepliesToAliases(t *testing.T) {
 	for _, test := range []struct{ from, to, want string }{
 		{"ana@aurora.test", "fora@boreal.test", "251 2.1.5 User not local; will forward to <carla@cedro.test>"},
@@ -249,10 +264,12 @@ func TestRepliesToAliases(t *testing.T) {
 		{"ana@aurora.test", "equipe-owner@boreal.test", "0"},
 		{"", "todos@boreal.test", "0"},
 		{"", "equipe@boreal.test", "550 5.7.1 <equipe@boreal.test>: the list takes no reports; write to its owner"},
+		{"", "grupo@boreal.test", "550 5.7.1 <grupo@boreal.test>: the list takes no reports; write to its owner"},
+		{"", "avisos@boreal.test", "0"},
 		{"", "SRS0=AAAA=BB=aurora.test=ana@boreal.test", "550 5.1.1 <SRS0=AAAA=BB=aurora.test=ana@boreal.test>: not an address that this site has made"},
 		{"", "srs1=a@boreal.test", "550 5.1.1 <srs1=a@boreal.test>: not an address that this site has made"},
 	} {
-		s, _ := open(t, withAliases)
+		s, _ := open(t, withGroups)
 		if _, got := hear(t, s, test.from, test.to); got.String() != test.want {
 			t.Errorf("from %q to %s: %s, want %s", test.from, test.to, got, test.want)
 		}
