@@ -165,8 +165,9 @@ type expansionReport struct {
 }
 
 // expansionReports writes them. RFC 3461 §5.2.7.1: what comes to a list is
-// delivered there. §5.2.7.3: what comes to an alias of several is expanded; to
-// one of a single address it goes on, and whoever delivers it reports it.
+// delivered there, however few its members are. §5.2.7.3: what comes to an alias
+// of several is expanded; to one of a single address it goes on, and whoever
+// delivers it reports it.
 func (n *Node) expansionReports(a policy.Accepted) (list []expansionReport, err error) {
 	for _, x := range a.Expanded {
 		if a.Sender.Null() || !dsn.Wants(x.At.Notify, dsn.Success) || !x.List && len(x.To) < 2 {

@@ -18,9 +18,10 @@ func (w *world) withAliases() *host {
 	w.t.Helper()
 	env := labtest.Env(w.t, w.stack, "../../deploy/boreal", "mx1.boreal.test")
 	env.Org.Aliases = map[string]lab.Targets{
-		"postmaster": {"beatriz"}, "ambos": {"bruno", "beatriz"}, "fora": {"ana@aurora.test"}, "foranao": {"ninguem@aurora.test"},
+		"postmaster": {"beatriz"}, "ambos": {"bruno", "beatriz"}, "fora": {"ana@aurora.test"}, "foranao": {"ninguem@aurora.test"}, "grupo": {"dupla"}, "solo": {"unica"},
 	}
-	env.Org.Lists = []lab.List{{Address: "turma", Owner: "beatriz", Members: lab.Targets{"bruno", "ana@aurora.test", "ninguem@aurora.test"}}}
+	env.Org.Lists = []lab.List{{Address: "turma", Owner: "beatriz", Members: lab.Targets{"bruno", "ana@aurora.test", "ninguem@aurora.test"}},
+		{Address: "dupla", Owner: "beatriz", Members: lab.Targets{"bruno", "beatriz"}}, {Address: "unica", Owner: "beatriz", Members: lab.Targets{"bruno"}}}
 	env.Org.SMTP.Expn = true
 	env.Speed = 1
 	n, err := New(env)
@@ -90,6 +91,23 @@ func TestAliasesOfSeveralAreReportedAsExpanded(t *testing.T) {
 	if f := r.Recipients[0]; f.Get("Action") != "expanded" || f.Get("Final-Recipient") != "rfc822; ambos@boreal.test" ||
 		!strings.Contains(f.Get("Diagnostic-Code"), "Expanded to 2 recipients") {
 		t.Errorf("%v", f)
+	}
+}
+
+// The list's envelope asks for no reports, and an alias of one address made none
+// either: nobody told the sender.
+func TestAliasesOfListsAreReportedAsLists(t *testing.T) {
+	w := newWorld(t)
+	boreal := w.withAliases()
+	w.mta("aurora", "mx1.aurora.test", 1)
+	w.mda("198.19.2.110:24")
+	w.mda("198.19.1.110:24")
+	c := w.connect(pc, "198.18.2.25:25", "")
+	for _, to := range []string{"solo@boreal.test", "grupo@boreal.test"} {
+		id := w.ask(c, smtpc.Envelope{To: []smtpc.Recipient{{To: w.address(to), Notify: "SUCCESS"}}}, "ana@aurora.test", message)
+		if got := boreal.reportsAbout(t, id); got != "delivered to ana@aurora.test" {
+			t.Errorf("%s: %s", to, got)
+		}
 	}
 }
 

@@ -166,8 +166,7 @@ func (s *session) mailbox(to mailaddr.Address) mailaddr.Address {
 // expand adds those behind a recipient, whose own address is at.
 func (p *plan) expand(direct envelope, r smtpd.Recipient, at mailaddr.Address, copies []forward.Copy) {
 	s := p.session
-	_, list := s.cfg.Org.List(at.Local)
-	e := Expanded{At: r, List: list}
+	e := Expanded{At: r, List: !slices.ContainsFunc(copies, func(c forward.Copy) bool { return c.List == "" })}
 	for _, c := range copies {
 		e.To = append(e.To, c.To)
 		box := s.mailbox(c.To)

@@ -155,6 +155,15 @@ func TestWhatIsToldAboutExpansion(t *testing.T) {
 	}
 }
 
+func TestAliasesOfListsAreLists(t *testing.T) {
+	for to, want := range map[string]bool{"equipe@boreal.test": true, "grupo@boreal.test": true, "misto@boreal.test": false} {
+		got, _ := take(t, withGroups, "ana@aurora.test", plain, rcpt(t, to, "SUCCESS"))
+		if len(got.Expanded) != 1 || got.Expanded[0].List != want {
+			t.Errorf("%s: %+v", to, got.Expanded)
+		}
+	}
+}
+
 func TestForwardingWithoutSRSKeepsTheSender(t *testing.T) {
 	got, _ := take(t, func(c *Config) { c.Org.SMTP.WithoutSRS = true }, "ana@aurora.test", plain, rcpt(t, "fora@boreal.test", ""))
 	if want := "HDRS ana@aurora.test > carla@cedro.test( rfc822;fora@boreal.test)"; got.shape() != want {

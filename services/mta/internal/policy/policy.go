@@ -91,7 +91,7 @@ type Part struct {
 // Expanded is a recipient that stands for others.
 type Expanded struct {
 	At      smtpd.Recipient // as RCPT named it
-	List    bool            // it is a mailing list
+	List    bool            // it is a mailing list, or those behind it are members of some
 	To      []mailaddr.Address
 	Senders []mailaddr.Address // with which it goes on to another organisation, or from a list
 	Entries []string           // queue ids of the parts that hold them
