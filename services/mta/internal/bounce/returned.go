@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"unicode/utf8"
+
+	"correio/services/internal/headsample"
 )
 
 // returned is the third part.
@@ -55,9 +57,11 @@ func (t returned) write(w io.Writer, boundary string) {
 // maxLine bounds a line, in octets without its line end (RFC 5322 §2.1.1).
 const maxLine = 998
 
-// header returns the lines up to the empty one. Each is made fit for a MIME
-// part: with CRLF, not too long, without control characters. When the message
-// was cut, the last line is left out unless it is known to be whole.
+// header returns the lines up to the empty one, or to one that is none of a
+// header: there the body begins, in messages that lack the empty one. Each is
+// made fit for a MIME part: with CRLF, not too long, without control characters.
+// When the message was cut, the last line is left out unless it is known to be
+// whole.
 func header(message []byte, cut bool) []byte {
 	var b bytes.Buffer
 	for line := range bytes.Lines(message) {
@@ -65,7 +69,7 @@ func header(message []byte, cut bool) []byte {
 			break
 		}
 		line = bytes.TrimRight(line, "\r\n")
-		if len(line) == 0 {
+		if len(line) == 0 || !isHeader(line, b.Len() > 0) {
 			break
 		}
 		for _, c := range shorten(line) {
@@ -77,6 +81,15 @@ func header(message []byte, cut bool) []byte {
 		b.WriteString("\r\n")
 	}
 	return b.Bytes()
+}
+
+// isHeader reports whether a line is a field, or goes on with the one before.
+func isHeader(line []byte, before bool) bool {
+	if line[0] == ' ' || line[0] == '\t' {
+		return before
+	}
+	_, _, ok := headsample.Field(line)
+	return ok
 }
 
 // shorten cuts a line to maxLine, not inside a character.
