@@ -36,6 +36,12 @@ func willForward(to mailaddr.Address) reply.Reply {
 	return reply.Newf(251, "2.1.5", "User not local; will forward to %s", to.Path())
 }
 
+// hasMoved is what RCPT hears of an address whose mail does not go on (RFC 5321
+// §3.4).
+func hasMoved(to mailaddr.Address) reply.Reply {
+	return reply.Newf(551, "5.1.6", "User not local; please try %s", to.Path())
+}
+
 // reserved answers for a local part that means a reply.
 func (s *session) reserved(ctx context.Context, t *smtpd.Transaction, to mailaddr.Address) (reply.Reply, error) {
 	name, _ := s.cfg.Org.Reserved(to.Local)
@@ -51,8 +57,7 @@ func (s *session) reserved(ctx context.Context, t *smtpd.Transaction, to mailadd
 	case lab.Faulty:
 		return refuse(451, "4.3.0", "%s: local error in processing; try again later")
 	case lab.Moved: // RFC 5321 §3.4
-		r := reply.Newf(551, "5.1.6", "User not local; please try %s", queued.Path())
-		return reply.Reply{}, s.refuse(Reserved, r, nil)
+		return reply.Reply{}, s.refuse(Reserved, hasMoved(queued), nil)
 	case lab.Forwarded: // RFC 5321 §3.4
 		return willForward(queued), nil
 	case lab.Grey:

@@ -49,3 +49,38 @@ func TestWhoIsToldToWhom(t *testing.T) {
 		}
 	}
 }
+
+// VRFY said 550 of them: no such mailbox.
+func TestNamesThatRCPTTakesAreNotDenied(t *testing.T) {
+	const untold, moved, forwarded = "0", "551 5.1.6 User not local; please try ", "251 2.1.5 User not local; will forward to "
+	for _, test := range []struct {
+		name, elsewhere, vrfy string
+		utf8                  bool
+	}{
+		{"cinza", "carla@cedro.test", untold, false},
+		{"Lento@cname.casos.test", "carla@cedro.test", untold, false},
+		{"ocupado", "carla@cedro.test", untold, false},
+		{"cheio", "carla@cedro.test", untold, false},
+		{"rejeita-dados", "carla@cedro.test", untold, false},
+		{"SRS0=AAAA=BB=aurora.test=ana", "carla@cedro.test", untold, false},
+		{"encaminha", "carla@cedro.test", forwarded + "<carla@cedro.test>", false},
+		{"mudou", "carla@cedro.test", moved + "<carla@cedro.test>", false},
+		{"mudou", "josé@cedro.test", replyNoASCII.String(), false},
+		{"mudou", "josé@cedro.test", moved + "<josé@cedro.test>", true},
+	} {
+		s, _ := open(t, func(c *Config) {
+			withAliases(c)
+			c.Org.SMTP.Expn, c.Org.Elsewhere = true, test.elsewhere
+		})
+		r, err := s.(smtpd.Teller).Verify(t.Context(), test.name, test.utf8)
+		if err != nil {
+			r = reply.Of(err)
+		}
+		if r.String() != test.vrfy {
+			t.Errorf("VRFY %s: %s, want %s", test.name, r, test.vrfy)
+		}
+		if r, err := s.(smtpd.Teller).Expand(t.Context(), test.name, test.utf8); err != nil || r.String() != replyUntold.String() {
+			t.Errorf("EXPN %s: %s, %v", test.name, r, err)
+		}
+	}
+}
