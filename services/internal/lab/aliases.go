@@ -96,6 +96,7 @@ var (
 	textMember    = text.New("the list %s has the member %s, who is not among the people", "a lista %s tem o membro %s, que não está entre as pessoas")
 	textPersonToo = text.New("%s is a person and cannot be an alias", "%s é uma pessoa e não pode ser um alias")
 	textAliasToo  = text.New("%s is an alias already (line %d)", "%s já é um alias (linha %d)")
+	textListToo   = text.New("%s is a list already (line %d)", "%s já é uma lista (linha %d)")
 	textNoTargets = text.New("%s is for nobody", "%s não é para ninguém")
 	textOwnDomain = text.New("%s is an address of this site; write its local part alone", "%s é um endereço deste site; escreva só a parte local")
 	textGoesRound = text.New("mail for %s goes round in circles: %s", "o correio para %s anda em círculos: %s")
@@ -103,6 +104,7 @@ var (
 	textReached   = text.New("mail for %s reaches more than %d mailboxes", "o correio para %s alcança mais de %d caixas postais")
 	textToOne     = text.New("%s must lead to one person of this site: what nobody else could be told ends there", "%s deve levar a uma pessoa deste site: é onde termina o que não se pode dizer a mais ninguém")
 	textListName  = text.New("%q cannot be a list: its name goes into List-Id (RFC 2919), which has letters, digits, hyphens and dots", "%q não pode ser uma lista: o nome vai no List-Id (RFC 2919), que tem letras, dígitos, hífens e pontos")
+	textOwnerLong = text.New("%q cannot be a list: reports go to %s, which has more than %d octets", "%q não pode ser uma lista: os relatórios vão para %s, que tem mais de %d octetos")
 	textOwner     = text.New("the owner of %s is %s, who is not a person of this site", "o dono de %s é %s, que não é uma pessoa deste site")
 )
 
@@ -140,7 +142,14 @@ func (r *report) checkList(s *site, i int, l List) {
 		r.add(s.file(), at("address"), textListName, l.Address)
 		return
 	}
-	for _, name := range []string{l.Address, l.Address + OwnerSuffix} {
+	owner := l.Address + OwnerSuffix
+	if len(owner) > mailaddr.MaxLocal {
+		r.add(s.file(), at("address"), textOwnerLong, l.Address, owner, mailaddr.MaxLocal)
+	}
+	if i := slices.IndexFunc(s.org.Lists, func(l List) bool { return l.Address == owner }); i >= 0 {
+		r.add(s.file(), at("address"), textListToo, owner, s.doc.line("lists", i, "address"))
+	}
+	for _, name := range []string{l.Address, owner} {
 		if _, dup := s.org.Aliases[name]; dup {
 			r.add(s.file(), at("address"), textAliasToo, name, s.doc.line("aliases", name))
 		}
