@@ -143,13 +143,16 @@ func TestListFields(t *testing.T) {
 	for title, want := range map[string]string{
 		"":              "List-Id: <equipe.boreal.test>\r\n",
 		`A "boa" gente`: `List-Id: "A \"boa\" gente" <equipe.boreal.test>` + "\r\n",
-		"Coordenação":   "List-Id: =?utf-8?q?Coordena=C3=A7=C3=A3o?= <equipe.boreal.test>\r\n",
+		// RFC 2047 §5(3): these would end the phrase if they were not encoded.
+		`Turma "A" (manhã) <x>, é`: "List-Id: =?utf-8?q?Turma_=22A=22_=28manh=C3=A3=29_=3Cx=3E=2C_=C3=A9?=\r\n <equipe.boreal.test>\r\n",
+		strings.Repeat("ã", 12):    "List-Id: =?utf-8?q?" + strings.Repeat("=C3=A3", 9) + "?=\r\n =?utf-8?q?" + strings.Repeat("=C3=A3", 3) + "?= <equipe.boreal.test>\r\n",
+		"Coordenação":              "List-Id: =?utf-8?q?Coordena=C3=A7=C3=A3o?= <equipe.boreal.test>\r\n",
 	} {
 		got := Fields(lab.List{Address: "equipe", Title: title}, "boreal.test")
 		if want += "List-Post: <mailto:equipe@boreal.test>\r\nList-Owner: <mailto:equipe-owner@boreal.test>\r\nPrecedence: list\r\n"; got != want {
 			t.Errorf("%q:\n%s\nwant\n%s", title, got, want)
 		}
-		id, _, _ := strings.Cut(strings.TrimPrefix(got, "List-Id:"), "\r\n")
+		id, _, _ := strings.Cut(strings.TrimPrefix(got, "List-Id:"), "\r\nList-Post:")
 		if !OfList([]string{"<x.y>", id}, "equipe", "boreal.test") || OfList([]string{id}, "equipe", "aurora.test") {
 			t.Errorf("%q is not recognised", id)
 		}

@@ -3,13 +3,13 @@ package forward
 import (
 	"bufio"
 	"io"
-	"mime"
 	"slices"
 	"strings"
 
 	"correio/services/internal/headsample"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
+	"correio/services/mta/internal/encodedword"
 )
 
 // ListID is the identifier of a list (RFC 2919 §3), without angle brackets.
@@ -25,23 +25,24 @@ func Owner(list, domain string) mailaddr.Address {
 // message stays as it is otherwise, but for the fields of another list that it
 // came through: a message has one of each (RFC 2369 §2). See WithoutListFields.
 func Fields(l lab.List, domain string) string {
-	title := ""
-	if l.Title != "" {
-		title = phrase(l.Title) + " "
-	}
-	return "List-Id: " + title + "<" + ListID(l.Address, domain) + ">\r\n" +
+	return listID(l, domain) + "\r\n" +
 		"List-Post: <mailto:" + l.Address + "@" + domain + ">\r\n" +
 		"List-Owner: <mailto:" + Owner(l.Address, domain).String() + ">\r\n" +
 		"Precedence: list\r\n" // no answering machine is to answer (RFC 3834 §2)
 }
 
-// phrase writes a title as RFC 5322 §3.2.5 wants a phrase: quoted, or encoded
-// where it is not ASCII (RFC 2047).
-func phrase(title string) string {
-	if q := mime.QEncoding.Encode("utf-8", title); q != title {
-		return strings.ReplaceAll(q, "?= =?", "?=\r\n =?") // one encoded word on each line
+// listID is the field List-Id. The identifier has a line of its own where it does
+// not fit behind the title.
+func listID(l lab.List, domain string) string {
+	id := "<" + ListID(l.Address, domain) + ">"
+	if l.Title == "" {
+		return "List-Id: " + id
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(title) + `"`
+	title := encodedword.Phrase("List-Id", l.Title)
+	if last := title[strings.LastIndexByte(title, '\n')+1:]; len(last)+1+len(id) > encodedword.MaxLine {
+		return title + "\r\n " + id
+	}
+	return title + " " + id
 }
 
 // OfList reports whether one of a message's List-Id fields is that of a list.

@@ -1,0 +1,57 @@
+// Package encodedword writes header fields of text that need not be ASCII, as
+// encoded words (RFC 2047) on lines as long as these may be.
+package encodedword
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxLine is how long a line with encoded words may be (RFC 2047 §2).
+const MaxLine = 76
+
+// Phrase begins a field with a phrase (RFC 5322 §3.2.5): quoted, or as encoded
+// words where it is not ASCII.
+func Phrase(field, s string) string {
+	if isASCII(s) {
+		return field + `: "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	}
+	return encode(field, s)
+}
+
+// isASCII reports whether text is printable as it is.
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// encode writes a field in encoded words, one on each line.
+func encode(field, s string) string {
+	const begin, end = "=?utf-8?q?", "?="
+	line := field + ": " + begin
+	var b strings.Builder
+	for _, r := range s { // RFC 2047 §5: no character is in two words
+		q := encodeRune(r)
+		if len(line)+len(q)+len(end) > MaxLine {
+			b.WriteString(line + end + "\r\n")
+			line = " " + begin
+		}
+		line += q
+	}
+	return b.String() + line + end
+}
+
+// encodeRune writes a character in the Q encoding (RFC 2047 §4.2), of which a
+// word in a phrase has these as they are (§5(3)).
+func encodeRune(r rune) string {
+	switch {
+	case r == ' ':
+		return "_"
+	case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', strings.ContainsRune("!*+-/", r):
+		return string(r)
+	}
+	var b strings.Builder
+	for _, c := range []byte(string(r)) {
+		fmt.Fprintf(&b, "=%02X", c)
+	}
+	return b.String()
+}
