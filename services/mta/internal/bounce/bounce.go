@@ -21,12 +21,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"mime"
 	"time"
 
 	"correio/services/internal/dsn"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
+	"correio/services/mta/internal/encodedword"
 )
 
 // Action is what a report tells about (RFC 3464 §2.3.3).
@@ -119,7 +119,7 @@ func (r *Report) global() bool {
 func (r *Report) header(w io.Writer, global, eightBit bool) {
 	fmt.Fprintf(w, "From: \"Correio %s\" <%s>\r\n", r.MTA, r.From) // in quotes for its dots, RFC 5322 §3.2.5
 	fmt.Fprintf(w, "To: <%s>\r\n", r.To)
-	fmt.Fprintf(w, "Subject: %s\r\n", mime.QEncoding.Encode("utf-8", r.subject()))
+	fmt.Fprintf(w, "%s\r\n", encodedword.Text("Subject", r.subject()))
 	fmt.Fprintf(w, "Date: %s\r\n", r.Date.Format(time.RFC1123Z))
 	fmt.Fprintf(w, "Message-ID: <%s>\r\n", r.MessageID)
 	if id := msgID(r.OriginalID); id != "" {

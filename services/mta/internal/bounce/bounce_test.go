@@ -191,6 +191,24 @@ func TestPeopleReadBothLanguages(t *testing.T) {
 	}
 }
 
+// RFC 2047 §2: a line with encoded words has 76 characters at most. All of them
+// were on one line.
+func TestSubjectIsFolded(t *testing.T) {
+	for name, r := range kinds(t) {
+		var out bytes.Buffer
+		if _, err := Write(&out, r); err != nil {
+			t.Fatal(err)
+		}
+		_, subject, _ := strings.Cut(out.String(), "\r\nSubject:")
+		subject, _, _ = strings.Cut("Subject:"+subject, "\r\nDate:")
+		for line := range strings.SplitSeq(subject, "\r\n") {
+			if len(line) > 76 || strings.TrimSpace(line) == "" {
+				t.Errorf("%s: a line of %d:\n%s", name, len(line), subject)
+			}
+		}
+	}
+}
+
 func TestDeliveryStatusFields(t *testing.T) {
 	all := kinds(t)
 	for name, want := range map[string]map[string]string{

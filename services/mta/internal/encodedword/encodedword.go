@@ -10,6 +10,15 @@ import (
 // MaxLine is how long a line with encoded words may be (RFC 2047 §2).
 const MaxLine = 76
 
+// Text writes a field of unstructured text (RFC 5322 §3.6.5): as it is, or as
+// encoded words where it is not ASCII.
+func Text(field, s string) string {
+	if isASCII(s) {
+		return field + ": " + s
+	}
+	return encode(field, s)
+}
+
 // Phrase begins a field with a phrase (RFC 5322 §3.2.5): quoted, or as encoded
 // words where it is not ASCII.
 func Phrase(field, s string) string {

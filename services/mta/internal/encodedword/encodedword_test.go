@@ -1,6 +1,7 @@
 package encodedword
 
 import (
+	"mime"
 	"net/mail"
 	"strings"
 	"testing"
@@ -12,6 +13,24 @@ func lines(t *testing.T, field string) {
 	for line := range strings.SplitSeq(field, "\r\n") {
 		if len(line) > MaxLine {
 			t.Errorf("a line of %d: %s", len(line), line)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"Mail is late":          "Subject: Mail is late",
+		"Atenção!":              "Subject: =?utf-8?q?Aten=C3=A7=C3=A3o!?=",
+		strings.Repeat("ã", 12): "Subject: =?utf-8?q?" + strings.Repeat("=C3=A3", 9) + "?=\r\n =?utf-8?q?" + strings.Repeat("=C3=A3", 3) + "?=",
+	} {
+		got := Text("Subject", s)
+		if lines(t, got); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+		read, err := new(mime.WordDecoder).DecodeHeader(strings.ReplaceAll(strings.TrimPrefix(got, "Subject: "), "\r\n", ""))
+		if read != s || err != nil {
+			t.Errorf("%q is read as %q, %v", s, read, err)
 		}
 	}
 }
