@@ -196,7 +196,7 @@ func (n *Node) expansionReport(a policy.Accepted, x policy.Expanded) (expansionR
 		}},
 	}
 	if x.List {
-		report.Action = bounce.Delivered
+		report.Action, report.List = bounce.Delivered, true
 	}
 	entry := &spool.Entry{
 		Message: spool.Message{ID: id, Arrived: now, MessageID: report.MessageID, UTF8: !to.ASCII()},

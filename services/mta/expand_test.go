@@ -54,7 +54,7 @@ func TestListsSendInTheirOwnName(t *testing.T) {
 			r := parseReport(t, got.message)
 			f := r.Recipients[0]
 			if got.to != "alice@aurora.test" || f.Get("Action") != "delivered" || f.Get("Final-Recipient") != "rfc822; turma@boreal.test" ||
-				f.Get("Status") != "2.1.5" || r.Message.Get("Original-Envelope-Id") != "aula" {
+				f.Get("Status") != "2.1.5" || r.Message.Get("Original-Envelope-Id") != "aula" || strings.Contains(r.Text, "mailbox") {
 				t.Errorf("%s is told %v", got.to, f)
 			}
 		default:

@@ -72,6 +72,7 @@ type Report struct {
 	EnvID       string           // RFC 3461, as xtext; "" for none
 	OriginalID  string           // its Message-ID without angle brackets; "" for none
 	Recipients  []Recipient
+	List        bool      // it was delivered to a mailing list, not into mailboxes
 	HeadersOnly bool      // RET=HDRS
 	Message     io.Reader // read up to MaxReturned and one more
 }

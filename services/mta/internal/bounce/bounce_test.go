@@ -68,6 +68,9 @@ func kinds(t testing.TB) map[string]Report {
 		r.Recipients = []Recipient{{To: address(t, "bruno@boreal.test"), Reply: reply.Reply{Code: 421, Lines: []string{"Busy"}}, Host: "mx1.boreal.test", At: day, Until: day.Add(116 * time.Hour)}}
 	})
 	add("delivered", func(r *Report) { r.Action, r.Recipients = Delivered, taken })
+	add("delivered to a list", func(r *Report) {
+		r.Action, r.List, r.Recipients = Delivered, true, []Recipient{{To: address(t, "turma@boreal.test"), At: day, Reply: reply.New(250, "2.1.5", "Expanded to 2 recipients")}}
+	})
 	add("relayed", func(r *Report) {
 		r.Action, r.Recipients = Relayed, []Recipient{{To: taken[0].To, Host: "old.example", At: day, Reply: reply.Reply{Code: 250, Lines: []string{""}}}}
 	})
@@ -170,6 +173,7 @@ func TestPeopleReadBothLanguages(t *testing.T) {
 			"mx1.boreal.test said: 550 5.1.1|motivo: 550 5.1.2 Domain nx.casos.test does not exist|não haverá nova tentativa|4F0A1122CC",
 		"delayed":                "A mensagem está atrasada / Mail is delayed|haverá tentativas até 2026-11-28 08:00|will be tried until 2026-11-28 08:00",
 		"delivered":              "A mensagem foi entregue / Mail was delivered|caixas postais|mda.boreal.test said: 250 2.1.5 Ok: stored as X1",
+		"delivered to a list":    "A mensagem foi entregue a uma lista / Mail was delivered to a list|<turma@boreal.test>|aos seus membros em nome próprio|to its members in its own name",
 		"relayed":                "A mensagem foi repassada / Mail was handed on|não relata entregas|old.example said: 250",
 		"expanded":               "A mensagem seguiu para vários / Mail went on to several|<todos@boreal.test>|segue para cada um deles|goes on to each of them",
 		"copy to the postmaster": "Cópia ao postmaster: uma mensagem não pôde ser entregue / Postmaster copy: mail could not be delivered|a message from <ana@aurora.test>",

@@ -47,6 +47,12 @@ var letters = map[Action]letter{
 }
 
 var (
+	listLetter = letter{
+		text.New("Mail was delivered to a list", "A mensagem foi entregue a uma lista"),
+		text.New(
+			"Your message has reached the mailing list below, which sends it to its members in its own name. If one of them cannot get it, the owner of the list is told, and you are not.",
+			"Sua mensagem chegou à lista abaixo, que a envia aos seus membros em nome próprio. Se algum deles não puder recebê-la, quem é avisado é o dono da lista, e não você."),
+	}
 	copyLetter = letter{
 		text.New("Postmaster copy: mail could not be delivered", "Cópia ao postmaster: uma mensagem não pôde ser entregue"),
 		text.New(
@@ -78,6 +84,9 @@ func (r *Report) letter() letter {
 	case LastResort:
 		return lastLetter
 	case Sender:
+	}
+	if r.Action == Delivered && r.List {
+		return listLetter
 	}
 	return letters[r.Action]
 }
