@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"correio/services/internal/dsn"
 	"correio/services/internal/durable"
@@ -226,8 +227,8 @@ func (p *plan) add(env envelope, named mailaddr.Address, r spool.Recipient) *gro
 func (p *plan) accepted(utf8 bool, message *durable.Buffer) Accepted {
 	var parts []Part
 	for _, g := range p.groups {
-		entry, body := p.entry(g, utf8), p.body(g, message)
-		entry.Size = body.size
+		body := p.body(g, message)
+		entry := p.entry(g, utf8, body)
 		parts = append(parts, Part{Entry: entry, Body: body.reader, Original: g.original})
 	}
 	for i := range p.expanded {
@@ -237,12 +238,13 @@ func (p *plan) accepted(utf8 bool, message *durable.Buffer) Accepted {
 }
 
 // entry makes the queue entry of a group.
-func (p *plan) entry(g *group, utf8 bool) *spool.Entry {
+func (p *plan) entry(g *group, utf8 bool, b body) *spool.Entry {
 	h, params := p.header, p.t.Params
 	e := &spool.Entry{Rcpts: g.rcpts, Message: spool.Message{
 		ID: g.id, Arrived: p.now, From: g.from, Ret: params.Ret, EnvID: params.EnvID,
 		// What it was announced as does not matter: many announce 8BITMIME always.
-		EightBit: h.EightBit, Binary: params.Body == "BINARYMIME", UTF8: utf8, MessageID: h.MessageID,
+		EightBit: h.EightBit || b.utf8, Binary: params.Body == "BINARYMIME", UTF8: utf8 || b.utf8, MessageID: h.MessageID,
+		Size: b.size,
 	}}
 	if g.list != "" {
 		e.Ret, e.EnvID = "", ""
@@ -253,6 +255,7 @@ func (p *plan) entry(g *group, utf8 bool) *spool.Entry {
 // body is a message with what is put in front of it.
 type body struct {
 	size   int64 // octets, about: fields may be left out
+	utf8   bool  // what is in front is not ASCII, as the author of a typed message may be
 	reader func() io.Reader
 }
 
@@ -273,6 +276,7 @@ func (p *plan) body(g *group, message *durable.Buffer) body {
 	lines := s.prefix(p.t, p.header, p.now, g.id, more)
 	return body{
 		size:   int64(len(lines)) + message.Size(),
+		utf8:   strings.ContainsFunc(lines, func(r rune) bool { return r > unicode.MaxASCII }),
 		reader: func() io.Reader { return io.MultiReader(strings.NewReader(lines), rest()) },
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd"
+	"correio/services/mta/internal/spool"
 )
 
 func utf8Org() *lab.Org {
@@ -103,6 +104,29 @@ func TestQueuedInALabels(t *testing.T) {
 		}
 		if with := " with UTF8SMTP id "; strings.Contains(body, with) != test.said || !strings.Contains(body, "\tfor <bruno@xn--caf-dma.casos.test>;") {
 			t.Errorf("%q becomes %q", test.message, body)
+		}
+	}
+}
+
+// João types to a list: the message goes out from the list's owner, and its From
+// alone has UTF-8.
+func TestFromInUTF8NeedsSMTPUTF8(t *testing.T) {
+	for from, want := range map[string]bool{"joão@boreal.test": true, "bruno@boreal.test": false} {
+		var e *spool.Entry
+		s, _ := open(t, func(c *Config) {
+			withAliases(c)
+			c.Org.Aliases["joão"] = lab.Targets{"bruno"}
+			c.Submission = true
+			c.Accept = func(_ context.Context, a Accepted) error { e = a.Entry; return nil }
+		})
+		s.(*session).person = lab.Person{Name: "bruno"}
+		tr, _ := hear(t, s, from, "equipe@boreal.test")
+		tr.Params.SMTPUTF8 = true
+		if _, err := s.Data(t.Context(), &tr, strings.NewReader("Oi, gente\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if e.From.String() != "equipe-owner@boreal.test" || e.UTF8 != want || e.EightBit != want {
+			t.Errorf("%s: from %s, UTF8 %t, EightBit %t", from, e.From, e.UTF8, e.EightBit)
 		}
 	}
 }
