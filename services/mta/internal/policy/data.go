@@ -53,6 +53,9 @@ func (s *session) Data(ctx context.Context, t *smtpd.Transaction, message io.Rea
 	if err := s.cfg.Accept(ctx, accepted); err != nil {
 		return nil, s.storage(err)
 	}
+	if s.back {
+		s.strangers.Trust(s.peer.Remote.Addr(), now)
+	}
 	t.QueueID = s.queue
 	// The words that the next server's queue id is recognised by.
 	return []reply.Reply{reply.New(250, "2.0.0", "Ok: queued as "+s.queue)}, nil

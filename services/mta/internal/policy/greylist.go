@@ -20,7 +20,8 @@ const (
 	// makes room.
 	greyEntries = 10_000
 	greyNets    = 10_000
-	// greyPasses is after how many of its mails a network is a stranger no more.
+	// greyPasses is after how many mails that it has come back with a network is a
+	// stranger no more.
 	greyPasses = 5
 )
 
@@ -37,7 +38,7 @@ type Greylist struct {
 
 	mu     sync.Mutex // guards what follows
 	triple recent[greyKey, greyState]
-	net    recent[netip.Prefix, int] // how many of its mails have passed
+	net    recent[netip.Prefix, int] // how many mails it has come back with
 }
 
 type greyKey struct {
@@ -72,6 +73,13 @@ func newGreylist(delay time.Duration, passes int, speed clock.Speed) *Greylist {
 // Pass reports whether a recipient may be accepted now. The first question
 // about it starts the delay; questions in between do not prolong it.
 func (g *Greylist) Pass(client netip.Addr, from, to mailaddr.Address, now time.Time) bool {
+	passes, _ := g.pass(client, from, to, now)
+	return passes
+}
+
+// pass is Pass; back says that the client has come back for this recipient now,
+// for the first time.
+func (g *Greylist) pass(client netip.Addr, from, to mailaddr.Address, now time.Time) (passes, back bool) {
 	key := greyKey{network(client), folded(from), folded(to)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,24 +88,34 @@ func (g *Greylist) Pass(client netip.Addr, from, to mailaddr.Address, now time.T
 	count := g.net.get(key.net)
 	if count != nil && g.passes > 0 && *count >= g.passes {
 		g.net.put(key.net, *count, now)
-		return true
+		return true, false
 	}
 	state := g.triple.get(key)
 	switch {
 	case state == nil:
 		g.triple.put(key, greyState{first: now}, now)
-		return false
+		return false, false
 	case now.Sub(state.first) < g.delay:
-		return false
-	case !state.passed && g.passes > 0:
-		n := 1
-		if count != nil {
-			n += *count
-		}
-		g.net.put(key.net, n, now)
+		return false, false
 	}
+	back = !state.passed
 	g.triple.put(key, greyState{state.first, true}, now)
-	return true
+	return true, back
+}
+
+// Trust counts a mail that the client has come back with, whoever its recipients
+// are.
+func (g *Greylist) Trust(client netip.Addr, now time.Time) {
+	if g.passes == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	net, count := network(client), 1
+	if before := g.net.get(net); before != nil {
+		count += *before
+	}
+	g.net.put(net, count, now)
 }
 
 // folded is an address as the greylist knows it, however it is written.

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,13 +90,56 @@ func TestGreylistingSpares(t *testing.T) {
 	}
 }
 
+// Its recipients were counted: one mail for five made all of its network known.
+func TestGreylistTrustsForMailsAndNotForRecipients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := greyBackend(t, func(*Config) {})
+		const client = "198.18.1.25"
+		send := func(from string) {
+			s := grey(t, b, client)
+			tr := smtpd.Transaction{Hello: "x", From: address(t, from)}
+			if _, err := s.Mail(t.Context(), &tr); err != nil {
+				t.Fatal(err)
+			}
+			for _, to := range []string{"bruno", "beatriz", "todos", "fora", "misto", "equipe"} {
+				r := rcpt(t, to+"@boreal.test", "")
+				if _, err := s.Rcpt(t.Context(), &tr, r); err == nil {
+					tr.Rcpts = append(tr.Rcpts, r)
+				}
+			}
+			if len(tr.Rcpts) == 0 {
+				return
+			}
+			if _, err := s.Data(t.Context(), &tr, strings.NewReader(plain)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range greyPasses {
+			to := fmt.Sprintf("new%d@boreal.test", i)
+			if _, r := hear(t, grey(t, b, client), "ana@aurora.test", to); r.Code != 450 {
+				t.Errorf("behind %d mails: %s", i, r)
+			}
+			send(fmt.Sprintf("s%d@aurora.test", i))
+			time.Sleep(time.Minute)
+			send(fmt.Sprintf("s%d@aurora.test", i))
+		}
+		if _, r := hear(t, grey(t, b, client), "ana@aurora.test", "new@boreal.test"); r.Code != 0 {
+			t.Errorf("behind %d mails: %s", greyPasses, r)
+		}
+	})
+}
+
 // Whose mail has come back five times need not do so again, until it stays away
 // for long.
 func TestNetworksOfMailServersAreKnownInTheEnd(t *testing.T) {
 	g, now := newGreylist(time.Minute, greyPasses, 60), time.Unix(0, 0)
 	client, bruno := netip.MustParseAddr("198.18.1.25"), address(t, "bruno@boreal.test")
 	pass := func(client netip.Addr, sender int) bool {
-		return g.Pass(client, address(t, fmt.Sprintf("s%d@aurora.test", sender)), bruno, now)
+		passes, back := g.pass(client, address(t, fmt.Sprintf("s%d@aurora.test", sender)), bruno, now)
+		if back {
+			g.Trust(client, now)
+		}
+		return passes
 	}
 	for i := range greyPasses {
 		if pass(client, i) {

@@ -64,7 +64,12 @@ func (s *session) stranger(from, to mailaddr.Address) bool {
 	}
 	client := s.peer.Remote.Addr()
 	own := slices.ContainsFunc(s.cfg.Org.ByRole(lab.RoleMTA), func(h lab.Host) bool { return h.Internet == client || h.LAN == client })
-	return !own && !s.strangers.Pass(client, from, to, time.Now())
+	if own {
+		return false
+	}
+	passes, back := s.strangers.pass(client, from, to, time.Now())
+	s.back = s.back || back
+	return !passes
 }
 
 // plan is who gets a message, by the envelope that they get it with.

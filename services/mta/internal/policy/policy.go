@@ -150,6 +150,7 @@ type session struct {
 	person lab.Person // who authenticated
 	queue  string     // queue id of the transaction
 	slowed bool       // a recipient of the transaction was slow
+	back   bool       // a stranger has come back for a recipient of the transaction
 }
 
 var (
@@ -182,7 +183,7 @@ func (s *session) Auth(_ context.Context, who sasl.Identity) error {
 // Mail implements smtpd.Session.
 func (s *session) Mail(ctx context.Context, t *smtpd.Transaction) (reply.Reply, error) {
 	s.forget()
-	s.queue, s.slowed = spool.NewID(), false
+	s.queue, s.slowed, s.back = spool.NewID(), false, false
 	if free := s.cfg.Free(); free >= 0 && free < spare+t.Params.Size {
 		return reply.Reply{}, s.refuse(Space, replySpace, nil)
 	}
