@@ -15,9 +15,10 @@ import (
 const (
 	GreyDelay = time.Duration(lab.DefaultGreylist) // of the reserved local part
 	greyKeep  = 24 * time.Hour
+	knownKeep = 7 * 24 * time.Hour // RFC 6647 §5: a week at least, for who has come back
 	netKeep   = 30 * 24 * time.Hour
-	// greyEntries and greyNets bound the memory: who was not seen for longest
-	// makes room.
+	// greyEntries and greyNets bound the memory, the former for strangers and for
+	// who has come back each: who was not seen for longest makes room.
 	greyEntries = 10_000
 	greyNets    = 10_000
 	// greyPasses is after how many mails that it has come back with a network is a
@@ -33,22 +34,18 @@ const (
 // MX hosts, takes everybody for a stranger once: that costs an attempt, and no
 // mail.
 type Greylist struct {
-	delay, keep, keepNets time.Duration // in real time
-	passes                int           // 0: networks are never trusted
+	delay, keep, keepKnown, keepNets time.Duration // in real time
+	passes                           int           // 0: networks are never trusted
 
-	mu     sync.Mutex // guards what follows
-	triple recent[greyKey, greyState]
-	net    recent[netip.Prefix, int] // how many mails it has come back with
+	mu      sync.Mutex                 // guards what follows
+	waiting recent[greyKey, time.Time] // since when
+	known   recent[greyKey, struct{}]  // who has come back
+	net     recent[netip.Prefix, int]  // how many mails it has come back with
 }
 
 type greyKey struct {
 	net      netip.Prefix
 	from, to string
-}
-
-type greyState struct {
-	first  time.Time
-	passed bool
 }
 
 // NewGreylist returns an empty one, without trust in networks, for the reserved
@@ -65,8 +62,10 @@ func newStrangers(org *lab.Org, speed clock.Speed) *Greylist {
 
 func newGreylist(delay time.Duration, passes int, speed clock.Speed) *Greylist {
 	return &Greylist{
-		delay: speed.Real(delay), keep: speed.Real(greyKeep), keepNets: speed.Real(netKeep), passes: passes,
-		triple: newRecent[greyKey, greyState](greyEntries), net: newRecent[netip.Prefix, int](greyNets),
+		delay: speed.Real(delay), passes: passes,
+		keep: speed.Real(greyKeep), keepKnown: speed.Real(knownKeep), keepNets: speed.Real(netKeep),
+		waiting: newRecent[greyKey, time.Time](greyEntries), known: newRecent[greyKey, struct{}](greyEntries),
+		net: newRecent[netip.Prefix, int](greyNets),
 	}
 }
 
@@ -83,23 +82,26 @@ func (g *Greylist) pass(client netip.Addr, from, to mailaddr.Address, now time.T
 	key := greyKey{network(client), folded(from), folded(to)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.triple.forget(now.Add(-g.keep))
+	g.waiting.forget(now.Add(-g.keep))
+	g.known.forget(now.Add(-g.keepKnown))
 	g.net.forget(now.Add(-g.keepNets))
 	count := g.net.get(key.net)
 	if count != nil && g.passes > 0 && *count >= g.passes {
 		g.net.put(key.net, *count, now)
 		return true, false
 	}
-	state := g.triple.get(key)
-	switch {
-	case state == nil:
-		g.triple.put(key, greyState{first: now}, now)
-		return false, false
-	case now.Sub(state.first) < g.delay:
-		return false, false
+	if g.known.get(key) == nil {
+		switch first := g.waiting.get(key); {
+		case first == nil:
+			g.waiting.put(key, now, now)
+			return false, false
+		case now.Sub(*first) < g.delay:
+			return false, false
+		}
+		g.waiting.remove(g.waiting.at[key])
+		back = true
 	}
-	back = !state.passed
-	g.triple.put(key, greyState{state.first, true}, now)
+	g.known.put(key, struct{}{}, now)
 	return true, back
 }
 

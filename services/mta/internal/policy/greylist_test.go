@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"correio/services/internal/clock"
 	"correio/services/internal/lab"
 	"correio/services/internal/smtpd"
 )
@@ -84,8 +85,39 @@ func TestGreylistingSpares(t *testing.T) {
 		if _, r := hear(t, s, "bruno@boreal.test", test.to); r.Code != test.want {
 			t.Errorf("%s: %s, want %d", name, r, test.want)
 		}
-		if b.strangers != nil && len(b.strangers.triple.at) > 0 {
+		if b.strangers != nil && len(b.strangers.waiting.at) > 0 {
 			t.Errorf("%s: remembered as a stranger", name)
+		}
+	}
+}
+
+// Who had come back was a stranger again after a day without mail. RFC 6647 §5
+// wants a week at least.
+func TestWhoHasComeBackIsKnownForAWeek(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		name string
+		asks []time.Duration // one behind the other
+		want string          // what each hears: a stranger, or known
+	}{
+		{"mail each week", []time.Duration{0, time.Minute, 7 * day, 7 * day}, "-+++"},
+		{"mail behind a week", []time.Duration{0, time.Minute, 7*day + 1}, "-+-"},
+		{"back within a day", []time.Duration{0, day}, "-+"},
+		{"back behind a day", []time.Duration{0, day + 1, time.Minute}, "--+"},
+	} {
+		for _, speed := range []time.Duration{1, 60} {
+			g, now, got := newGreylist(time.Minute, greyPasses, clock.Speed(speed)), time.Unix(0, 0), ""
+			for _, later := range test.asks {
+				now = now.Add((later + speed - 1) / speed)
+				if g.Pass(netip.MustParseAddr("198.18.1.25"), address(t, "ana@aurora.test"), address(t, "bruno@boreal.test"), now) {
+					got += "+"
+				} else {
+					got += "-"
+				}
+			}
+			if got != test.want {
+				t.Errorf("%s, at speed %d: %s, want %s", test.name, speed, got, test.want)
+			}
 		}
 	}
 }

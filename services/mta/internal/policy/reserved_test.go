@@ -155,8 +155,15 @@ func TestCinzaIsRefusedFirst(t *testing.T) {
 			t.Errorf("another sender: %d", got)
 		}
 		time.Sleep(greyKeep/10 + 1)
-		if got := ask(ana, grey); got != 450 {
+		if got := ask("alice@aurora.test", grey); got != 450 {
+			t.Errorf("another sender, a day later: %d", got)
+		}
+		if got := ask(ana, grey); got != 0 {
 			t.Errorf("a day later: %d", got)
+		}
+		time.Sleep(knownKeep/10 + 1)
+		if got := ask(ana, grey); got != 450 {
+			t.Errorf("a week later: %d", got)
 		}
 	})
 }
@@ -173,17 +180,26 @@ func TestGreylistKnowsNetworksAndForgetsTheOldestFirst(t *testing.T) {
 	if pass("2001:db8::1", 0, now) || !pass("2001:db8::2", 0, later) || pass("2001:db8:0:1::1", 0, later) {
 		t.Error("an IPv6 client is not known by its network")
 	}
+	pass("198.18.4.25", 0, now)
 	for i := range greyEntries {
 		pass("198.18.3.25", i+1, now)
 	}
-	if len(g.triple.at) != greyEntries || g.triple.order.Len() != greyEntries {
-		t.Errorf("%d and %d entries, want %d", len(g.triple.at), g.triple.order.Len(), greyEntries)
+	if len(g.waiting.at) != greyEntries || g.waiting.order.Len() != greyEntries {
+		t.Errorf("%d and %d strangers, want %d", len(g.waiting.at), g.waiting.order.Len(), greyEntries)
 	}
-	if pass("198.18.1.25", 0, later) {
-		t.Error("the oldest entry is still there")
+	if !pass("198.18.1.25", 0, later) {
+		t.Error("strangers make those go who have come back")
 	}
-	if !pass("198.18.3.25", greyEntries, later) {
-		t.Error("the newest entry is gone")
+	for i := range greyEntries {
+		if !pass("198.18.3.25", i+1, later) {
+			t.Fatalf("stranger %d is gone", i+1)
+		}
+	}
+	if pass("198.18.4.25", 0, later) {
+		t.Error("the oldest stranger is still there")
+	}
+	if len(g.known.at) != greyEntries || g.known.order.Len() != greyEntries || pass("198.18.1.25", 0, later) {
+		t.Errorf("%d and %d have come back, want %d, without the oldest", len(g.known.at), g.known.order.Len(), greyEntries)
 	}
 }
 
