@@ -14,8 +14,8 @@ import (
 // What greylisting waits for and remembers, in the lab's time.
 const (
 	GreyDelay = time.Duration(lab.DefaultGreylist) // of the reserved local part
-	greyKeep  = 24 * time.Hour
-	knownKeep = 7 * 24 * time.Hour // RFC 6647 §5: a week at least, for who has come back
+	greyKeep  = 24 * time.Hour                     // or twice the delay, for who has not
+	knownKeep = 7 * 24 * time.Hour                 // RFC 6647 §5: a week at least, for who has come back
 	netKeep   = 30 * 24 * time.Hour
 	// greyEntries and greyNets bound the memory, the former for strangers and for
 	// who has come back each: who was not seen for longest makes room.
@@ -63,7 +63,7 @@ func newStrangers(org *lab.Org, speed clock.Speed) *Greylist {
 func newGreylist(delay time.Duration, passes int, speed clock.Speed) *Greylist {
 	return &Greylist{
 		delay: speed.Real(delay), passes: passes,
-		keep: speed.Real(greyKeep), keepKnown: speed.Real(knownKeep), keepNets: speed.Real(netKeep),
+		keep: speed.Real(max(greyKeep, 2*delay)), keepKnown: speed.Real(knownKeep), keepNets: speed.Real(netKeep),
 		waiting: newRecent[greyKey, time.Time](greyEntries), known: newRecent[greyKey, struct{}](greyEntries),
 		net: newRecent[netip.Prefix, int](greyNets),
 	}
