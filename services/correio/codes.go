@@ -49,6 +49,9 @@ func (a *app) codesCommand() *cobra.Command {
 
 // code explains one code, or tries it.
 func (a *app) code(cmd *cobra.Command, arg string, f codesFlags) error {
+	if list := reply.WithEnhanced(arg); len(list) > 0 && !f.try {
+		return a.explainEnhanced(arg, list)
+	}
 	code, err := strconv.Atoi(arg)
 	entry, ok := reply.Find(code)
 	if err != nil || !ok {
@@ -61,6 +64,30 @@ func (a *app) code(cmd *cobra.Command, arg string, f codesFlags) error {
 		return usage.Errorf(cmd, codesNoRecipe, code)
 	}
 	return a.tryCode(cmd, entry, f)
+}
+
+// explainEnhanced lists the codes that an enhanced one comes with, and what it
+// says there.
+func (a *app) explainEnhanced(enhanced string, list []reply.Entry) error {
+	if a.json {
+		codes := []codeJSON{}
+		for _, e := range list {
+			codes = append(codes, a.codeJSON(e, example("")))
+		}
+		return a.data(map[string]any{"codes": codes})
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, e := range list {
+		for _, d := range e.Enhanced {
+			if d.Code == enhanced {
+				fmt.Fprintf(w, "%d %s\t%s\t(%s)\n", e.Code, d.Code, d.Means.In(a.lang), e.Meaning.In(a.lang))
+			}
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
 }
 
 func codeNumbers() []string {

@@ -43,6 +43,9 @@ func TestCodesExplainsACode(t *testing.T) {
 		"codes 454":                  {"temporary authentication failure"},
 		"codes 450 --json":           {`"want":"450 4.7.1"`, `"security":"plain"`, `"code":"4.2.1"`},
 		"codes 454 --json":           {`"recipes":[]`},
+		"codes 5.7.1":                {"550 5.7.1  not allowed: ", "553 5.7.1  the sender is somebody else's address"},
+		"codes 5.7.1 --json":         {`"code":550`, `"code":553`},
+		"codes 4.2.1 --lang pt-BR":   {"450 4.2.1  a caixa não recebe mensagens no momento"},
 		"codes 220 --lang=pt --json": {`"lines":[]`, `"host":"mx1.aurora.test"`},
 	} {
 		got := execute(t, nil, "", strings.Fields(args)...)

@@ -326,4 +326,4 @@ var (
 	codesBroke    = text.New("%s did not come; the dialogue broke off: %v", "%s não veio; o diálogo se interrompeu: %v")
 )
 
-const codesExample = "  correio codes\n  correio codes 451\n  correio codes 451 --try --org boreal.test"
+const codesExample = "  correio codes\n  correio codes 451\n  correio codes 5.7.1\n  correio codes 451 --try --org boreal.test"

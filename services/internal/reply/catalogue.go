@@ -40,6 +40,16 @@ func Find(code int) (Entry, bool) {
 	return list[i], true
 }
 
+// WithEnhanced returns the entries that an enhanced code ("5.7.1") comes with.
+func WithEnhanced(code string) (list []Entry) {
+	for _, e := range Catalogue() {
+		if code != "" && slices.ContainsFunc(e.Enhanced, func(d Detail) bool { return d.Code == code }) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
 // classes is RFC 5321 §4.2.1's first digit.
 var classes = map[int]text.Text{
 	2: text.New("2xx: done. The server has done what it was asked for.",
