@@ -81,7 +81,7 @@ func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+			aurora := w.mta("aurora", "mx1.aurora.test", 1)
 			for at, script := range map[string]string{"198.18.9.1:25": test.first, "198.18.9.2:25": test.second} {
 				if script != "" {
 					w.scripted(at, script)
@@ -103,7 +103,7 @@ func TestAHostThatCannotTakeTheMessageIsNotTheEnd(t *testing.T) {
 // The report says that it is our own verdict.
 func TestOwnVerdictIsReportedAsOurs(t *testing.T) {
 	w := newWorld(t)
-	w.tuned("aurora", "mx1.aurora.test", 1, quick)
+	w.mta("aurora", "mx1.aurora.test", 1)
 	box := w.mda("198.19.1.110:24")
 	w.scripted("198.18.9.1:25", offering("SIZE 100"))
 	w.scripted("198.18.9.2:25", offering("SIZE 100"))
@@ -125,7 +125,7 @@ func TestOwnVerdictIsReportedAsOurs(t *testing.T) {
 // can take the message.
 func TestNoHostIsFitButOneIsUnknown(t *testing.T) {
 	w := worldOf(t, zoneText+"SERVFAIL b.two.casos.test.")
-	aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
 	w.scripted("198.18.9.1:25", offering("SIZE 100"))
 	id := w.submit(t, smtpc.Envelope{}, message)
 	const want = "deferred : 451 4.4.3 DNS could not tell the addresses of all mail hosts of two.casos.test; trying again later"
@@ -142,7 +142,7 @@ func TestBinaryMessageKeepsItsOctets(t *testing.T) {
 	w := newWorld(t)
 	env := labtest.Env(t, w.stack, "../../deploy/aurora", "mx1.aurora.test")
 	env.Org.SMTP.Chunking, env.Org.SMTP.BinaryMIME = true, true
-	n, err := newNode(env, quick)
+	n, err := newNode(env, tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestASiteWithCHUNKINGSendsByBDAT(t *testing.T) {
 	w := newWorld(t)
 	env := labtest.Env(t, w.stack, "../../deploy/aurora", "mx1.aurora.test")
 	env.Org.SMTP.Chunking = true
-	n, err := newNode(env, quick)
+	n, err := newNode(env, tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestASiteWithCHUNKINGSendsByBDAT(t *testing.T) {
 func TestHostIsToldNoMoreRecipientsThanItTakes(t *testing.T) {
 	const taken = "C: DATA\nS: 354 Go\nC: ...\nS: 250 Ok: queued as GOOD1234\n"
 	w := newWorld(t)
-	aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
 	count := w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250-x\nS: 250 LIMITS MAILMAX=9 RCPTMAX=2\n"+
 		"C: MAIL*\nS: 250 Ok\nC: RCPT TO:<a@*\nS: 250 Ok\nC: RCPT TO:<b@*\nS: 250 Ok\n"+taken+
 		"C: MAIL*\nS: 250 Ok\nC: RCPT TO:<c@*\nS: 250 Ok\n"+taken+"HANG")
@@ -239,7 +239,7 @@ func TestRecipientsThatAreTooManyFollowAtOnce(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			aurora := w.tuned("aurora", "mx1.aurora.test", 1, quick)
+			aurora := w.mta("aurora", "mx1.aurora.test", 1)
 			w.mda("198.19.1.110:24") // for reports
 			count := w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250 x\n"+begin+test.script+"HANG")
 			env := smtpc.Envelope{}
