@@ -142,3 +142,23 @@ func TestAsciiOnlySubmissionRefusesUTF8(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// The transaction with the MDA had begun with an ASCII recipient, without
+// SMTPUTF8: the next one, who needs it, was refused for good.
+func TestRecipientWhoNeedsSMTPUTF8BehindOneWhoDoesNot(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	box := w.mda("198.19.1.110:24")
+	for _, to := range [][]string{{"ana@aurora.test", "joão@aurora.test"}, {"joão@aurora.test", "ana@aurora.test"}, {"ana@aurora.test", "joão@aurora.test", "alice@aurora.test"}} {
+		before := len(box.wait(t, 0))
+		for i, r := range w.send(w.connect(pc, "198.18.1.25:587", "ana"), "ana@aurora.test", message, to...) {
+			if !r.Delivered() {
+				t.Errorf("%v: %s: %s: %s", to, to[i], r.Step, r.Reply)
+			}
+		}
+		if n := len(box.wait(t, before+len(to))) - before; n != len(to) {
+			t.Errorf("%v: %d copies", to, n)
+		}
+	}
+	aurora.waitEmpty(t)
+}

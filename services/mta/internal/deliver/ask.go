@@ -109,6 +109,9 @@ type question struct {
 
 // askWithin asks in the transaction that is open, or else in a new one.
 func (d *Deliverer) askWithin(ctx context.Context, t target, a *asked, q question) (reply.Reply, error) {
+	if a.held != nil && !a.held.mayName(q.to) {
+		d.letGo(a)
+	}
 	if h := a.held; h != nil {
 		h.timer.Stop()
 		rep, err := h.tx.Name(ctx, smtpc.Recipient{To: q.to})
@@ -137,6 +140,10 @@ func (d *Deliverer) askWithin(ctx context.Context, t target, a *asked, q questio
 	}
 	return rep, err
 }
+
+// mayName reports whether an address may be named in the transaction: RFC 6531
+// §3.4 wants SMTPUTF8 said in MAIL for one that is not ASCII.
+func (h *held) mayName(to mailaddr.Address) bool { return to.ASCII() || h.tx.Envelope().UTF8 }
 
 // askOn asks on a connection, which it takes over.
 func (d *Deliverer) askOn(ctx context.Context, t target, c *smtpc.Client, a *asked, q question) (reply.Reply, error) {
