@@ -162,3 +162,26 @@ func TestRecipientWhoNeedsSMTPUTF8BehindOneWhoDoesNot(t *testing.T) {
 	}
 	aurora.waitEmpty(t)
 }
+
+// A host without SMTPUTF8 was brought the message for nobody, when one of its
+// recipients needed that.
+func TestRecipientsBesideOneWhoNeedsSMTPUTF8GetTheMessage(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	w.mda("198.19.1.110:24") // for the report
+	w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250-x\nS: 250 8BITMIME\nC: MAIL*\nS: 250 Ok\nC: RCPT TO:<a@*\nS: 250 Ok\nC: RCPT TO:<b@*\nS: 250 Ok\n"+
+		"C: DATA\nS: 354 Go\nC: ...\nS: 250 Ok: queued as GOOD1234\nHANG")
+	env := smtpc.Envelope{}
+	for _, to := range []string{"a", "joão", "b"} {
+		env.To = append(env.To, smtpc.Recipient{To: w.address(to + "@one.casos.test")})
+	}
+	id := w.submit(t, env, message)
+	for to, want := range map[string]string{"a": event.Delivered, "b": event.Delivered, "joão": event.Bounced} {
+		r := aurora.waitEvent(t, "what became of "+to, func(r event.Record) bool {
+			return r.Queue == id && r.Meta.Get(event.To) == to+"@one.casos.test" && r.Text != event.Attempt
+		})
+		if r.Text != want {
+			t.Errorf("%s: %s %s", to, r.Text, r.Meta.Get(event.Reply))
+		}
+	}
+}

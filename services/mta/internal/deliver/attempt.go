@@ -197,9 +197,10 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		return nil
 	}
 	_, dsn := c.Extension("DSN")
+	_, utf8 := c.Extension("SMTPUTF8")
 	for todo, most := a.open(), perTransaction(c); len(todo) > 0 && c.Usable(); {
-		to := todo[:min(most, len(todo))]
-		todo = todo[len(to):]
+		var to []int
+		to, todo = a.share(todo, most, utf8)
 		results := a.send(ctx, c, t, to)
 		if reused && stale(results) && ctx.Err() == nil {
 			// The host had closed a connection that we kept. Nothing was said.
@@ -227,6 +228,21 @@ func (a *attempt) try(ctx context.Context, t target) error {
 	}
 	a.d.pool.put(t, c)
 	return nil
+}
+
+// share parts up to most recipients from the others, for one transaction. Those
+// who need SMTPUTF8 go by themselves to a host that does not offer it: the others
+// can have the message.
+func (a *attempt) share(all []int, most int, utf8 bool) (to, rest []int) {
+	plain := func(i int) bool { return a.entry.Rcpts[i].To.ASCII() }
+	for _, i := range all {
+		if len(to) < most && (utf8 || len(to) == 0 || plain(i) == plain(to[0])) {
+			to = append(to, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	return to, rest
 }
 
 // tooMany tells who of a transaction was one too many for the host, by their
