@@ -79,6 +79,15 @@ func TestFailuresOfTheFirstHost(t *testing.T) {
 			if n := second.Load(); n != test.second {
 				t.Errorf("%d connections to the second host, want %d", n, test.second)
 			}
+			if test.second == 0 {
+				return
+			}
+			next := aurora.waitEvent(t, "the second host", func(r event.Record) bool {
+				return r.Queue == id && r.Text == event.Attempt && r.Meta.Get(event.Next) == "b.two.casos.test"
+			})
+			if why := next.Meta.Get(event.Rules); !strings.Contains(why, "next-host(a.two.casos.test|4") && !strings.Contains(why, "next-host(a.two.casos.test|5") {
+				t.Errorf("the journey does not say why: %q", why)
+			}
 		})
 	}
 }

@@ -27,6 +27,7 @@ const (
 	NotBetter      Rule = "not-better-than-self"
 	Loop           Rule = "loop"
 	Final          Rule = "final"
+	PassedBy       Rule = "next-host"
 	BetterGone     Rule = "better-mx-without-address"
 	Local          Rule = "local"
 	NotAHostName   Rule = "not-a-host-name"
@@ -104,6 +105,7 @@ var texts = map[Rule]text.Text{
 	NotBetter:     text.New("%s dropped: preference %s is not better than our own, %s", "%s descartado: a preferência %s não é melhor que a nossa, %s"),
 	Loop:          text.New("no host is left for %s: the mail would come back here", "não sobra servidor para %s: o correio voltaria para cá"),
 	Final:         text.New("no host is named before this one for %s, a domain of this site: to the mailboxes by LMTP", "nenhum servidor vem antes deste para %s, um domínio deste site: para as caixas postais, por LMTP"),
+	PassedBy:      text.New("%s could not take it (%s): on to the next host", "%s não pôde recebê-la (%s): segue para o próximo servidor"),
 	BetterGone:    text.New("the mail hosts of %s that are better than this one have no address", "os servidores de correio de %s que são melhores que este não têm endereço"),
 	Local:         text.New("%s is a domain of this site: to the mailboxes by LMTP", "%s é um domínio deste site: para as caixas postais, por LMTP"),
 

@@ -94,8 +94,8 @@ func (a *attempt) tryAll(ctx context.Context, r route.Route) error {
 			if a.over(ctx) {
 				return nil
 			}
-			a.announce(h.Name, why)
-			why = nil
+			a.announce(h.Name, append(why, a.passedBy()...))
+			why, a.last = nil, h.Name
 			t := target{name: h.Name, addr: netip.AddrPortFrom(addr, 25), proto: smtpc.SMTP}
 			if err := a.try(ctx, t); err != nil {
 				return err
@@ -103,6 +103,15 @@ func (a *attempt) tryAll(ctx context.Context, r route.Route) error {
 		}
 	}
 	return nil
+}
+
+// passedBy is why the host before the next one is left behind.
+func (a *attempt) passedBy() []reason.Reason {
+	if a.last == "" {
+		return nil
+	}
+	said := a.results[a.open()[0]].said()
+	return []reason.Reason{reason.New(reason.PassedBy, a.last, said)}
 }
 
 // over reports that there is nobody left to bring the message to, or no time.

@@ -196,6 +196,7 @@ type attempt struct {
 	next    time.Time // of the next attempt, as written before this one
 	results []result  // one for each recipient of entry
 	reached bool      // a host was ready to talk
+	last    string    // the host that was tried last
 	resumed bool      // the first one since the job was taken up again
 	// unreadable is why the message is put into quarantine, if it is.
 	unreadable error
