@@ -82,7 +82,7 @@ type Server struct {
 // with addresses for names in the zone.
 func judge(zone string, q dns.Question, m *dns.Msg) verdict {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-		return verdict{reason: "answered " + dnstext.Rcode(m.Rcode)}
+		return verdict{reason: "answered " + dnstext.Rcode(m.Rcode) + " to " + question(q)}
 	}
 	if m.Truncated {
 		return verdict{reason: "truncated its answer by TCP"}
@@ -110,7 +110,7 @@ func judge(zone string, q dns.Question, m *dns.Msg) verdict {
 	if child, ttl, ok := delegation(zone, q.Name, m); ok {
 		return verdict{meaning: referred, child: child, ttl: ttl}
 	}
-	return verdict{reason: "is not authoritative"}
+	return verdict{reason: "is not authoritative for " + zone}
 }
 
 // chain collects the CNAMEs from the question on, and the records at their

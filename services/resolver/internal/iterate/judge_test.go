@@ -78,14 +78,14 @@ func TestJudge(t *testing.T) {
 		want                 string
 	}{
 		{"answer", "boreal.test.", "Boreal.test. MX", "aa", []string{"an boreal.test. 60 IN MX 10 mx1.boreal.test."}, "answered / boreal.test. 60 IN MX 10 mx1.boreal.test."},
-		{"answer without authority", "boreal.test.", "boreal.test. MX", "", []string{"an boreal.test. 60 IN MX 10 mx1.boreal.test."}, "useless is not authoritative"},
+		{"answer without authority", "boreal.test.", "boreal.test. MX", "", []string{"an boreal.test. 60 IN MX 10 mx1.boreal.test."}, "useless is not authoritative for boreal.test."},
 		{"answer truncated by TCP", "boreal.test.", "boreal.test. MX", "aa tc", []string{"an boreal.test. 60 IN MX 10 mx1.boreal.test."}, "useless truncated its answer by TCP"},
 		{"records of other names and types are left out", "boreal.test.", "boreal.test. MX", "aa", []string{
 			"an boreal.test. 60 IN MX 10 mx1.boreal.test.", "an x.boreal.test. 60 IN MX 1 x.", "an boreal.test. 60 IN A 198.18.66.66", "an boreal.test. 60 CH MX 1 y.",
 		}, "answered / boreal.test. 60 IN MX 10 mx1.boreal.test."},
 		{"duplicates are left out", "boreal.test.", "boreal.test. MX", "aa", []string{"an boreal.test. 60 IN MX 1 a.", "an boreal.test. 60 IN MX 1 a."}, "answered / boreal.test. 60 IN MX 1 a."},
-		{"servfail", "boreal.test.", "boreal.test. MX", "servfail", nil, "useless answered SERVFAIL"},
-		{"refused", "boreal.test.", "boreal.test. MX", "refused", nil, "useless answered REFUSED"},
+		{"servfail", "boreal.test.", "boreal.test. MX", "servfail", nil, "useless answered SERVFAIL to boreal.test. MX"},
+		{"refused", "boreal.test.", "boreal.test. MX", "refused", nil, "useless answered REFUSED to boreal.test. MX"},
 
 		{"alias and its end", "boreal.test.", "smtp.boreal.test. A", "aa", []string{"an smtp.boreal.test. 60 IN CNAME mx1.boreal.test.", "an mx1.boreal.test. 60 IN A 198.18.2.25"}, "answered / smtp.boreal.test. 60 IN CNAME mx1.boreal.test. / mx1.boreal.test. 60 IN A 198.18.2.25"},
 		{"alias asked for", "boreal.test.", "smtp.boreal.test. CNAME", "aa", []string{"an smtp.boreal.test. 60 IN CNAME mx1.boreal.test."}, "answered / smtp.boreal.test. 60 IN CNAME mx1.boreal.test."},
@@ -99,7 +99,7 @@ func TestJudge(t *testing.T) {
 		{"no such type", "boreal.test.", "mx1.boreal.test. MX", "aa", []string{soa}, "no data mx1.boreal.test. soa true ttl 30s"},
 		{"negative with a SOA of another zone", "boreal.test.", "nx.boreal.test. A", "aa nxdomain", []string{"ns test. 60 IN SOA a. b. 1 2 3 4 86400"}, "no name nx.boreal.test. soa false ttl 0s"},
 		{"negative without SOA", "boreal.test.", "nx.boreal.test. A", "aa nxdomain", nil, "no name nx.boreal.test. soa false ttl 0s"},
-		{"negative without authority", "boreal.test.", "nx.boreal.test. A", "nxdomain", []string{soa}, "useless is not authoritative"},
+		{"negative without authority", "boreal.test.", "nx.boreal.test. A", "nxdomain", []string{soa}, "useless is not authoritative for boreal.test."},
 		{"negative TTL is bounded", "boreal.test.", "nx.boreal.test. A", "aa nxdomain", []string{"ns boreal.test. 999999 IN SOA a. b. 1 2 3 4 999999"}, "no name nx.boreal.test. soa true ttl 1h0m0s"},
 
 		{"referral", "test.", "mx1.boreal.test. A", "", []string{"ns Boreal.test. 60 IN NS ns.Boreal.test.", "ar ns.boreal.test. 40 IN A 198.18.2.53", "ar ns.boreal.test. 60 IN AAAA fd00::53"},
@@ -109,10 +109,10 @@ func TestJudge(t *testing.T) {
 		{"glue that the zone may not give", "boreal.test.", "x.sub.boreal.test. A", "", []string{"ns sub.boreal.test. 60 IN NS mx1.aurora.test.", "ar mx1.aurora.test. 60 IN A 198.18.66.66"}, "referred sub.boreal.test. ttl 1m0s mx1.aurora.test. []"},
 		{"address of a host that is no server", "test.", "boreal.test. A", "", []string{"ns boreal.test. 60 IN NS ns.boreal.test.", "ar mx1.boreal.test. 60 IN A 198.18.66.66"}, "referred boreal.test. ttl 1m0s ns.boreal.test. []"},
 		{"NS records of two zones", "test.", "boreal.test. A", "", []string{"ns boreal.test. 60 IN NS a.boreal.test.", "ns aurora.test. 60 IN NS b.aurora.test."}, "referred boreal.test. ttl 1m0s a.boreal.test. []"},
-		{"referral upwards", "lame.casos.test.", "lame.casos.test. MX", "", []string{"ns test. 60 IN NS ns.nic.test."}, "useless is not authoritative"},
-		{"referral to itself", "test.", "boreal.test. A", "", []string{"ns test. 60 IN NS ns.nic.test."}, "useless is not authoritative"},
-		{"referral aside", "test.", "boreal.test. A", "", []string{"ns aurora.test. 60 IN NS ns.aurora.test."}, "useless is not authoritative"},
-		{"empty answer without authority", "test.", "boreal.test. A", "", nil, "useless is not authoritative"},
+		{"referral upwards", "lame.casos.test.", "lame.casos.test. MX", "", []string{"ns test. 60 IN NS ns.nic.test."}, "useless is not authoritative for lame.casos.test."},
+		{"referral to itself", "test.", "boreal.test. A", "", []string{"ns test. 60 IN NS ns.nic.test."}, "useless is not authoritative for test."},
+		{"referral aside", "test.", "boreal.test. A", "", []string{"ns aurora.test. 60 IN NS ns.aurora.test."}, "useless is not authoritative for test."},
+		{"empty answer without authority", "test.", "boreal.test. A", "", nil, "useless is not authoritative for test."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

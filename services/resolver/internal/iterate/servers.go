@@ -139,7 +139,7 @@ func (r *Resolver) askOne(ctx context.Context, j *job, zone string, c candidate,
 	r.servers.answered(c.addr, time.Since(start))
 	v = judge(zone, q, m)
 	if v.meaning == useless {
-		why = Failure{dns.ExtendedErrorCodeNoReachableAuthority, describe(c.name, c.addr, v.reason+" for "+zone)}
+		why = Failure{dns.ExtendedErrorCodeNoReachableAuthority, describe(c.name, c.addr, v.reason)}
 	}
 	return v, why, false
 }
