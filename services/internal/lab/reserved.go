@@ -40,7 +40,7 @@ var ReservedParts = []struct {
 	{Moved, text.New("551 5.1.6: has moved to an address elsewhere", "551 5.1.6: mudou-se para outro endereço")},
 	{Forwarded, text.New("251 2.1.5: is forwarded to an address elsewhere", "251 2.1.5: é encaminhado a outro endereço")},
 	{Slow, text.New("250, ten seconds late", "250, com dez segundos de atraso")},
-	{Grey, text.New("450 4.7.1 at first (greylisting), 250 after ten seconds", "450 4.7.1 na primeira vez (lista cinza), 250 após dez segundos")},
+	{Grey, text.New("450 4.7.1 at first (greylisting), 250 after five seconds", "450 4.7.1 na primeira vez (lista cinza), 250 após cinco segundos")},
 	{RefusesData, text.New("250, then 554 5.7.1 behind the message", "250, e 554 5.7.1 depois da mensagem")},
 	{Faulty, text.New("451 4.3.0: an error of the server", "451 4.3.0: um erro do servidor")},
 }

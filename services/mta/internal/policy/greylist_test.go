@@ -11,6 +11,7 @@ import (
 	"correio/services/internal/clock"
 	"correio/services/internal/lab"
 	"correio/services/internal/smtpd"
+	"correio/services/mta/internal/schedule"
 )
 
 // grey opens a session of a site that greylists, for a client.
@@ -199,5 +200,12 @@ func TestNetworksOfMailServersAreKnownInTheEnd(t *testing.T) {
 	}
 	if len(g.net.at) != greyNets || g.net.order.Len() != greyNets {
 		t.Errorf("%d networks are kept", len(g.net.at))
+	}
+}
+
+// README: strangers are taken at their second attempt, which is the lab's own.
+func TestTheLabsOwnHostsComeBackLateEnough(t *testing.T) {
+	if wait, _ := schedule.Default().Wait(1, 0, 0); wait < GreyDelay {
+		t.Errorf("they come back after %v, and are let in after %v", wait, GreyDelay)
 	}
 }
