@@ -26,7 +26,8 @@ type Detail struct {
 	Means text.Text
 }
 
-// Catalogue lists every code that the lab's servers say, in order. It is the one
+// Catalogue lists every code that the lab's servers say, on the wire or in queue
+// and reports, in order. It is the one
 // table that page, command line, console and tests read.
 func Catalogue() []Entry { return slices.Concat(done, temporary, permanent) }
 

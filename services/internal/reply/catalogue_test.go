@@ -122,12 +122,13 @@ func TestCheckRefusesBrokenRecipes(t *testing.T) {
 }
 
 // TestCatalogueExplainsEveryReplyOfTheServers reads the source of all that
-// answers on port 25, submission and LMTP: a reply made of constants, code and
+// answers on port 25, submission and LMTP, or says in the queue why a message
+// waits or came back: a reply made of constants, code and
 // enhanced code, must be in the catalogue.
 func TestCatalogueExplainsEveryReplyOfTheServers(t *testing.T) {
 	t.Parallel()
 	said := 0
-	for _, dir := range []string{"internal/smtpd", "mta/internal/policy", "mda/internal/lmtp"} {
+	for _, dir := range []string{"internal/smtpd", "internal/smtpc", "mta/internal/policy", "mta/internal/route", "mta/internal/deliver", "mda/internal/lmtp"} {
 		err := filepath.WalkDir(filepath.Join("..", "..", dir), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

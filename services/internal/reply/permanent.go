@@ -98,9 +98,11 @@ var permanent = []Entry{
 		Advice:  text.New("Check the address. \"Relay access denied\" means that the domain is not this server's: use your own, with a login.", "Confira o endereço. \"Relay access denied\" quer dizer que o domínio não é deste servidor: use o seu, com autenticação."),
 		Enhanced: []Detail{
 			{"5.1.1", text.New("no such mailbox", "não existe essa caixa")},
-			{"5.1.2", text.New("not the host of that domain", "não é o servidor desse domínio")},
+			{"5.1.2", text.New("not the host of that domain; in a report: the domain does not exist", "não é o servidor desse domínio; numa devolução: o domínio não existe")},
 			{"5.1.8", text.New("the sender's domain has no mail host, where the server asks (check-sender-domain)",
 				"o domínio do remetente não tem servidor de correio, onde o servidor pergunta (check-sender-domain)")},
+			{"5.4.4", text.New("in a report: DNS names no mail host that can be used, and no address", "numa devolução: o DNS não nomeia servidor de correio que sirva, nem endereço")},
+			{"5.4.6", text.New("in a report: the mail would come back to the host that has it", "numa devolução: a mensagem voltaria ao servidor que a tem")},
 			{"5.6.7", text.New("an address that is not ASCII, without SMTPUTF8", "um endereço que não é ASCII, sem SMTPUTF8")},
 			{"5.7.1", text.New("not allowed: this server relays for its own people only", "não permitido: este servidor só repassa para as próprias pessoas")},
 			{"5.7.27", text.New("the sender's domain takes no mail (null MX, RFC 7505), where the server asks (check-sender-domain)",
@@ -148,6 +150,8 @@ var permanent = []Entry{
 			{"", text.New("as the greeting: this server does not take mail from you", "como saudação: este servidor não aceita mensagens suas")},
 			{"5.4.6", text.New("the message goes round in circles", "a mensagem anda em círculos")},
 			{"5.5.1", text.New("no recipient was accepted", "nenhum destinatário foi aceito")},
+			{"5.6.1", text.New("in a report: the next host does not take BINARYMIME", "numa devolução: o próximo servidor não aceita BINARYMIME")},
+			{"5.6.3", text.New("in a report: the next host does not take 8BITMIME", "numa devolução: o próximo servidor não aceita 8BITMIME")},
 			{"5.7.1", text.New("the message is refused by policy", "a mensagem é recusada por política")},
 		},
 		Recipes: []Recipe{
@@ -163,5 +167,11 @@ var permanent = []Entry{
 		Advice:   text.New("Leave the parameter out: EHLO's answer lists the extensions that may be used.", "Deixe o parâmetro de fora: a resposta a EHLO lista as extensões que podem ser usadas."),
 		Enhanced: []Detail{{"5.5.4", text.New("a parameter that is unknown here, or not announced", "um parâmetro desconhecido aqui, ou não anunciado")}},
 		Recipes:  []Recipe{onSMTP(text.New("add an unknown parameter", "acrescentar um parâmetro desconhecido"), "555 5.5.4", hello, sender+" FOO=1")},
+	},
+	{
+		Code: 556, RFC: "RFC 7504 §5; RFC 7505 §3",
+		Meaning:  text.New("the domain takes no mail", "o domínio não recebe correio"),
+		Advice:   text.New("Write to another address: the domain says by a null MX (MX 0 .) that it has no mailboxes.", "Escreva a outro endereço: o domínio diz, por um MX nulo (MX 0 .), que não tem caixas postais."),
+		Enhanced: []Detail{{"5.1.10", text.New("in a report: the domain has a null MX; try nullmx.casos.test", "numa devolução: o domínio tem um MX nulo; tente nullmx.casos.test")}},
 	},
 }

@@ -77,13 +77,17 @@ type Report struct {
 	Message     io.Reader // read up to MaxReturned and one more
 }
 
+// Expired is the status of a recipient for whom no attempt succeeded in time
+// (RFC 3463 §3.5).
+const Expired = "4.4.7"
+
 // Recipient is one address that the report is about.
 type Recipient struct {
 	To     mailaddr.Address
 	ORcpt  string      // RFC 3461, as it came; "" for none
 	Reply  reply.Reply // the last word about it, or our own verdict
 	Host   string      // who said so; "" for us
-	Status string      // "" means the reply's enhanced code
+	Status string      // "" means the reply's enhanced code; Expired, that time was over
 	At     time.Time   // of the last attempt
 	Until  time.Time   // until when a delayed one is tried
 }

@@ -171,11 +171,13 @@ func TestPeopleReadBothLanguages(t *testing.T) {
 	for name, want := range map[string]string{
 		"failed": "A mensagem não pôde ser entregue / Mail could not be delivered|<bruno@boreal.test>|mx1.boreal.test respondeu: 550 5.1.1|" +
 			"mx1.boreal.test said: 550 5.1.1|motivo: 550 5.1.2 Domain nx.casos.test does not exist|não haverá nova tentativa|4F0A1122CC",
-		"delayed":                "A mensagem está atrasada / Mail is delayed|haverá tentativas até 2026-11-28 08:00|will be tried until 2026-11-28 08:00",
-		"delivered":              "A mensagem foi entregue / Mail was delivered|caixas postais|mda.boreal.test said: 250 2.1.5 Ok: stored as X1",
-		"delivered to a list":    "A mensagem foi entregue a uma lista / Mail was delivered to a list|<turma@boreal.test>|aos seus membros em nome próprio|to its members in its own name",
-		"relayed":                "A mensagem foi repassada / Mail was handed on|não relata entregas|old.example said: 250",
-		"expanded":               "A mensagem seguiu para vários / Mail went on to several|<todos@boreal.test>|segue para cada um deles|goes on to each of them",
+		"delayed":             "A mensagem está atrasada / Mail is delayed|haverá tentativas até 2026-11-28 08:00|will be tried until 2026-11-28 08:00",
+		"delivered":           "A mensagem foi entregue / Mail was delivered|caixas postais|mda.boreal.test said: 250 2.1.5 Ok: stored as X1",
+		"delivered to a list": "A mensagem foi entregue a uma lista / Mail was delivered to a list|<turma@boreal.test>|aos seus membros em nome próprio|to its members in its own name",
+		"relayed":             "A mensagem foi repassada / Mail was handed on|não relata entregas|old.example said: 250",
+		"expanded":            "A mensagem seguiu para vários / Mail went on to several|<todos@boreal.test>|segue para cada um deles|goes on to each of them",
+		"expired": "A mensagem não pôde ser entregue / Mail could not be delivered|nenhuma tentativa deu certo no tempo que uma mensagem é guardada; na última: motivo: 451 4.4.1|" +
+			"no attempt succeeded within the time that a message is kept; at the last one: reason: 451 4.4.1 Cannot connect",
 		"copy to the postmaster": "Cópia ao postmaster: uma mensagem não pôde ser entregue / Postmaster copy: mail could not be delivered|a message from <ana@aurora.test>",
 		"double bounce":          "Aviso ao postmaster: devolução dupla / Postmaster notice: double bounce|sem remetente (<>)",
 		"address not ASCII":      "A mensagem não pôde ser entregue / Mail could not be delivered|<joão@boreal.test>|João não existe",

@@ -68,6 +68,7 @@ var (
 
 	saidText   = text.New("%s said: %s", "%s respondeu: %s")
 	whyText    = text.New("reason: %s", "motivo: %s")
+	endText    = text.New("no attempt succeeded within the time that a message is kept; at the last one", "nenhuma tentativa deu certo no tempo que uma mensagem é guardada; na última")
 	queueText  = text.New("Reported by %s, queue id %s.", "Relatado por %s, identificador na fila %s.")
 	attachText = text.New(
 		"The message, or its header, is attached, as is a report for programs.",
@@ -121,10 +122,14 @@ func (r *Report) text() string {
 // reason tells whose word decided about a recipient: a host's, or our own.
 func (to Recipient) reason(lang text.Lang) string {
 	said := cleanUTF8(to.Reply.String())
-	if to.Host == "" {
-		return whyText.Sprintf(lang, said)
+	why := whyText.Sprintf(lang, said)
+	if to.Host != "" {
+		why = saidText.Sprintf(lang, clean(to.Host), said)
 	}
-	return saidText.Sprintf(lang, clean(to.Host), said)
+	if to.Status == Expired {
+		return endText.In(lang) + ": " + why
+	}
+	return why
 }
 
 func (r *Report) opening(lang text.Lang) string {

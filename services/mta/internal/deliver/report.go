@@ -91,7 +91,7 @@ func (a *attempt) reported(i int) bounce.Recipient {
 		Until: a.entry.Arrived.Add(a.d.env.Speed.Real(a.d.cfg.Policy.Life)),
 	}
 	if r.fate == failed && !r.reply.Permanent() {
-		b.Status = "4.4.7" // RFC 3463 §3.5: delivery time expired
+		b.Status = bounce.Expired
 	}
 	return b
 }
