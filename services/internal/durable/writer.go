@@ -65,15 +65,17 @@ type writer struct {
 	closed bool
 
 	// Owned by the goroutine.
-	next  []*request // taken from queue, not started
-	taken int        // how many of next are used up
-	group []*request // started in the current transaction
+	late  *time.Timer // runs while all that waits is patient
+	next  []*request  // taken from queue, not started
+	taken int         // how many of next are used up
+	group []*request  // started in the current transaction
 
 	writes, commits, failed atomic.Int64
 }
 
 func startWriter(c *conn) *writer {
-	w := &writer{conn: c, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	w := &writer{conn: c, done: make(chan struct{}), wake: make(chan struct{}, 1), late: time.NewTimer(patience)}
+	w.late.Stop()
 	c.raw.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		if pages < c.movedPages { // it has started over
 			c.movedPages = 0
@@ -157,7 +159,8 @@ func (w *writer) run() {
 // wait blocks until there is a reason for a group, and returns false when none
 // will come.
 func (w *writer) wait() bool {
-	var late <-chan time.Time // nil while nothing is patient
+	defer w.late.Stop()
+	timing := false
 	for {
 		w.mu.Lock()
 		n, hurry, closed := len(w.queue), w.hurry, w.closed
@@ -167,14 +170,13 @@ func (w *writer) wait() bool {
 			return w.more()
 		case closed:
 			return false
-		case n > 0 && late == nil:
-			timer := time.NewTimer(patience)
-			defer timer.Stop()
-			late = timer.C
+		case n > 0 && !timing:
+			timing = true
+			w.late.Reset(patience)
 		}
 		select {
 		case <-w.wake:
-		case <-late:
+		case <-w.late.C:
 			return w.more()
 		}
 	}
