@@ -110,15 +110,30 @@ func (a *app) send(cmd *cobra.Command, m client.Message, verbose bool) error {
 		if err := a.data(sent); err != nil {
 			return err
 		}
-	} else if sent.OK {
+	} else if sent.OK || len(sent.Accepted) > 0 {
 		fmt.Fprintf(a.stdout, "%s %s\n", sent.QueueID, sent.MessageID)
 	}
 	if sent.OK {
 		a.say(sendNext, cmp.Or(sent.MessageID, sent.QueueID))
 		return nil
 	}
-	a.say(sendFailed, sent.Code, sent.Step, a.unspoken(cmd.Context(), lab, sent.Trouble, sent.Server, sent.Reply))
+	a.saySent(cmd.Context(), lab, sent)
 	return errReported
+}
+
+// saySent says what became of a message that was not taken for everybody. Who
+// hears of the failure alone sends it again, to those who have it as well.
+func (a *app) saySent(ctx context.Context, lab *client.Lab, sent client.Sent) {
+	if len(sent.Accepted) == 0 && (len(sent.Refused) < 2 || sent.Step != "rcpt") {
+		a.say(sendFailed, sent.Code, sent.Step, a.unspoken(ctx, lab, sent.Trouble, sent.Server, sent.Reply))
+		return
+	}
+	if len(sent.Accepted) > 0 {
+		a.say(sendSome, strings.Join(sent.Accepted, ", "), cmp.Or(sent.MessageID, sent.QueueID))
+	}
+	for _, r := range sent.Refused {
+		a.say(sendFailedFor, r.To, sent.Code, sent.Step, printable(r.Reply))
+	}
 }
 
 // dialogue prints lines as swaks does: arrows show who spoke.

@@ -187,10 +187,14 @@ var (
 	sendLong  = text.New(
 		"Submits a mail from the sender's workstation: port 587 of the own organisation, STARTTLS, AUTH.\n"+
 			"Prints the queue id and the Message-ID. When it fails, a number says in which step, as swaks counts them:\n"+
-			"2 connect, 21 banner, 22 EHLO, 23 MAIL, 24 RCPT, 25 DATA, 26 end of the message, 28 AUTH, 29 TLS.",
+			"2 connect, 21 banner, 22 EHLO, 23 MAIL, 24 RCPT, 25 DATA, 26 end of the message, 28 AUTH, 29 TLS.\n"+
+			"Where the server refuses some recipients, the mail goes to the others: both ids are printed, and who was\n"+
+			"refused is said. Exit status 0 when it was taken for every recipient, 1 when not.",
 		"Submete uma mensagem da estação de quem envia: porta 587 da própria organização, STARTTLS, AUTH.\n"+
 			"Mostra o id da fila e o Message-ID. Se falhar, um número diz em que passo, como o swaks conta:\n"+
-			"2 conexão, 21 saudação, 22 EHLO, 23 MAIL, 24 RCPT, 25 DATA, 26 fim da mensagem, 28 AUTH, 29 TLS.")
+			"2 conexão, 21 saudação, 22 EHLO, 23 MAIL, 24 RCPT, 25 DATA, 26 fim da mensagem, 28 AUTH, 29 TLS.\n"+
+			"Se o servidor recusa alguns destinatários, a mensagem vai para os outros: os dois ids são mostrados, e diz-se\n"+
+			"quem foi recusado. Código de saída 0 se foi aceita para todos os destinatários, 1 se não.")
 	sendFromFlag    = text.New("sender, a person of the lab", "remetente, uma pessoa do laboratório")
 	sendToFlag      = text.New("recipient; may be given more than once", "destinatário; pode ser repetida")
 	sendSubjectFlag = text.New("subject", "assunto")
@@ -201,13 +205,16 @@ var (
 	noMechanism    = text.New("--auth %s: want one of %s", "--auth %s: use um destes: %s")
 	sendNotifyFlag = text.New("ask for delivery reports: `WHEN` is never, or some of success,failure,delay (RFC 3461)",
 		"pede relatórios de entrega: `QUANDO` é never, ou alguns de success,failure,delay (RFC 3461)")
-	sendRetFlag    = text.New("what a report of failure returns: full (the message) or hdrs (its header)", "o que um relatório de falha devolve: full (a mensagem) ou hdrs (o cabeçalho)")
-	sendEnvIDFlag  = text.New("a name that reports repeat, up to 100 characters", "um nome que os relatórios repetem, até 100 caracteres")
-	sendBadNotify  = text.New("--notify takes never, or a list of success, failure and delay, not %q", "--notify aceita never, ou uma lista de success, failure e delay, não %q")
-	sendBadRet     = text.New("--ret takes full or hdrs, not %q", "--ret aceita full ou hdrs, não %q")
-	sendBadEnvID   = text.New("--envid takes up to 100 printable ASCII characters, not %q", "--envid aceita até 100 caracteres ASCII imprimíveis, não %q")
-	sendWantsBoth  = text.New("--from and --to are needed", "--from e --to são necessários")
-	sendFailed     = text.New("failed in step %d (%s): %s", "falhou no passo %d (%s): %s")
+	sendRetFlag   = text.New("what a report of failure returns: full (the message) or hdrs (its header)", "o que um relatório de falha devolve: full (a mensagem) ou hdrs (o cabeçalho)")
+	sendEnvIDFlag = text.New("a name that reports repeat, up to 100 characters", "um nome que os relatórios repetem, até 100 caracteres")
+	sendBadNotify = text.New("--notify takes never, or a list of success, failure and delay, not %q", "--notify aceita never, ou uma lista de success, failure e delay, não %q")
+	sendBadRet    = text.New("--ret takes full or hdrs, not %q", "--ret aceita full ou hdrs, não %q")
+	sendBadEnvID  = text.New("--envid takes up to 100 printable ASCII characters, not %q", "--envid aceita até 100 caracteres ASCII imprimíveis, não %q")
+	sendWantsBoth = text.New("--from and --to are needed", "--from e --to são necessários")
+	sendFailed    = text.New("failed in step %d (%s): %s", "falhou no passo %d (%s): %s")
+	sendFailedFor = text.New("not sent to %s, failed in step %d (%s): %s", "não enviada a %s, falhou no passo %d (%s): %s")
+	sendSome      = text.New("Sent to %s alone; do not send it there again. Its journey: correio trace %s",
+		"Enviada só a %s; não envie de novo para lá. Sua jornada: correio trace %s")
 	sendNext       = text.New("Sent. Its journey: correio trace %s", "Enviada. Sua jornada: correio trace %s")
 	notAnAddress   = text.New("%q is not a mail address: %v", "%q não é um endereço de correio: %v")
 	noWorkstation  = text.New("no workstation in %q; the lab has: %s", "não há estação em %q; o laboratório tem: %s")

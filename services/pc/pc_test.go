@@ -91,6 +91,7 @@ type answer struct {
 	Code      int
 	Step      string
 	Reply     string
+	Accepted  []string
 	Refused   []struct{ To, Reply string }
 	Messages  []struct {
 		UID  string
@@ -264,7 +265,7 @@ func TestSendNamesTheStepThatFailed(t *testing.T) {
 	check("no such recipient", got, 24, "rcpt", "550 5.1.1")
 	got = send(w, func(r *pc.SendRequest) { r.To = []string{"nobody@boreal.test", "bruno@boreal.test"} })
 	check("one of two", got, 24, "rcpt", "550 5.1.1")
-	if got.QueueID != "ABCDEF0123" || len(got.Refused) != 1 || got.Refused[0].To != "nobody@boreal.test" || len(bag.mail) != 1 {
+	if got.QueueID != "ABCDEF0123" || !slices.Equal(got.Accepted, []string{"bruno@boreal.test"}) || len(got.Refused) != 1 || got.Refused[0].To != "nobody@boreal.test" || len(bag.mail) != 1 {
 		t.Errorf("one of two: %+v", got)
 	}
 	w = newWorld(t)

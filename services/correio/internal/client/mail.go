@@ -33,9 +33,10 @@ type Line struct {
 
 // Sent tells how a submission went. Step and Code are swaks-like: 2 connect,
 // 21 banner, 22 helo, 23 mail, 24 rcpt, 25 data, 26 after the final dot, 28
-// auth, 29 tls; 0 when all went well.
+// auth, 29 tls; 0 when all went well. A message may be taken for some of its
+// recipients only: it is not OK then, and has a queue id all the same.
 type Sent struct {
-	OK        bool   `json:"ok"`
+	OK        bool   `json:"ok"` // taken for every recipient
 	MessageID string `json:"message_id"`
 	QueueID   string `json:"queue_id"`
 	Code      int    `json:"code"`
@@ -43,8 +44,16 @@ type Sent struct {
 	Reply     string `json:"reply"`
 	Server    string `json:"server"` // host and port
 	// Trouble is what kept the connection from working; "" where the server spoke.
-	Trouble network.Trouble `json:"trouble,omitempty"`
-	Lines   []Line          `json:"lines"`
+	Trouble  network.Trouble `json:"trouble,omitempty"`
+	Accepted []string        `json:"accepted,omitempty"`
+	Refused  []Refusal       `json:"refused,omitempty"`
+	Lines    []Line          `json:"lines"`
+}
+
+// Refusal is a recipient that was refused, and how.
+type Refusal struct {
+	To    string `json:"to"`
+	Reply string `json:"reply"`
 }
 
 // Send submits a message from a workstation.

@@ -65,9 +65,10 @@ type Sent struct {
 	QueueID   string            `json:"queue_id"` // as the server names it, "" when it took nothing
 	Code      int               `json:"code"`
 	Step      string            `json:"step"`
-	Reply     string            `json:"reply"`             // the server's, or why there was none
-	Server    string            `json:"server"`            // host and port
-	Trouble   network.Trouble   `json:"trouble,omitempty"` // what kept the connection from working
+	Reply     string            `json:"reply"`              // the server's, or why there was none
+	Server    string            `json:"server"`             // host and port
+	Trouble   network.Trouble   `json:"trouble,omitempty"`  // what kept the connection from working
+	Accepted  []string          `json:"accepted,omitempty"` // the recipients that the server has taken the message for
 	Refused   []Refusal         `json:"refused,omitempty"`
 	Lines     []transcript.Line `json:"lines"`
 }
@@ -168,6 +169,7 @@ func (s *Sent) add(to mailaddr.Address, r smtpc.Result) {
 	switch {
 	case r.Delivered():
 		s.QueueID = smtpc.QueuedAs(r.Reply)
+		s.Accepted = append(s.Accepted, to.String())
 		if s.Code == 0 {
 			s.Reply = said
 		}
