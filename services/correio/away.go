@@ -11,6 +11,12 @@ import (
 	"correio/services/internal/problem"
 )
 
+// stopped is the error of a node that somebody has stopped.
+type stopped struct{ error }
+
+// Unwrap returns what is said of it.
+func (s stopped) Unwrap() error { return s.error }
+
 // away says of a node that does not answer how it is and what to do about it,
 // where err is about one. Every other error comes back as it is.
 func (a *app) away(ctx context.Context, lab *client.Lab, err error) error {
@@ -32,7 +38,7 @@ func (a *app) away(ctx context.Context, lab *client.Lab, err error) error {
 		}
 		switch {
 		case n.State == "stopped":
-			return textError(nodeIsStopped, n.Name, n.Name)
+			return stopped{textError(nodeIsStopped, n.Name, n.Name)}
 		case n.State == "unreachable":
 			return textError(nodeIsAway, n.Name, n.Name)
 		case !n.Ready():

@@ -50,8 +50,9 @@ func (a *app) queueCommand() *cobra.Command {
 
 // nodeQueue is one MTA's queue, or why it is not known.
 type nodeQueue struct {
-	Node  string `json:"node"`
-	Error string `json:"error,omitempty"`
+	Node    string `json:"node"`
+	Error   string `json:"error,omitempty"`
+	Stopped bool   `json:"stopped,omitempty"` // somebody has stopped it; Error says so, too
 	client.Queue
 }
 
@@ -90,21 +91,26 @@ func (a *app) listQueues(cmd *cobra.Command, which string, part client.QueuePart
 	}
 	var list []nodeQueue
 	var last error
-	failed := 0
+	answered, failed := 0, 0
 	for _, name := range names {
 		q, err := lab.Queue(cmd.Context(), name, part)
 		one := nodeQueue{Node: name, Queue: q}
 		if err != nil {
-			one.Error = client.Why(err, a.lang)
+			last = a.away(cmd.Context(), lab, err)
+			one.Error, one.Stopped = client.Why(last, a.lang), errors.As(last, new(stopped))
+		}
+		switch {
+		case err == nil:
+			answered++
+		case !one.Stopped:
 			failed++
-			last = err
 		}
 		list = append(list, one)
 	}
-	if failed > 0 && failed == len(names) {
-		return last
+	if answered == 0 && last != nil {
+		return a.noneAnswered(list, last)
 	}
-	if err := a.showQueues(list, which); err != nil {
+	if err := a.showQueues(list); err != nil {
 		return err
 	}
 	if failed > 0 {
@@ -114,7 +120,15 @@ func (a *app) listQueues(cmd *cobra.Command, which string, part client.QueuePart
 	return nil
 }
 
-func (a *app) showQueues(list []nodeQueue, which string) error {
+// noneAnswered says why each MTA is silent; the last one's reason is the error.
+func (a *app) noneAnswered(list []nodeQueue, last error) error {
+	for _, q := range list[:len(list)-1] {
+		a.saySilent(q.Node, q.Error)
+	}
+	return last
+}
+
+func (a *app) showQueues(list []nodeQueue) error {
 	if a.json {
 		return a.data(map[string]any{"nodes": list})
 	}
@@ -135,7 +149,11 @@ func (a *app) showQueues(list []nodeQueue, which string) error {
 	for _, q := range list {
 		a.talkOfQueue(q)
 	}
-	if messages == 0 {
+	switch silent := slices.ContainsFunc(list, func(q nodeQueue) bool { return q.Error != "" }); {
+	case messages > 0:
+	case silent:
+		a.say(queueEmptyElsewhere)
+	default:
 		a.say(queueEmpty)
 	}
 	return nil
@@ -247,7 +265,7 @@ func (a *app) findQueued(ctx context.Context, lab *client.Lab, which, id string,
 			return name, nil
 		case errors.Is(err, client.ErrNotQueued):
 		case client.Away(err):
-			silent[name] = err
+			silent[name] = a.away(ctx, lab, err)
 		default:
 			return name, err
 		}

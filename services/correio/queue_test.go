@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,11 +14,13 @@ import (
 
 	"correio/services/correio/internal/client"
 	"correio/services/internal/control"
+	"correio/services/internal/problem"
 )
 
 // queues is a lab of two MTAs that answer, one that does not, and a workstation.
 type queues struct {
-	url string
+	url     string
+	stopped string // the node that somebody has stopped
 
 	mu     sync.Mutex // guards orders
 	orders []string   // as "mx1.aurora.test drop {...}"
@@ -29,15 +33,26 @@ func newQueues(t *testing.T) *queues {
 	q := &queues{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/nodes", func(w http.ResponseWriter, _ *http.Request) {
-		control.WriteJSON(w, http.StatusOK, map[string]any{"nodes": []client.Node{
+		nodes := []client.Node{
 			{Name: "pc.aurora.test", Role: "pc", Site: "aurora"}, {Name: "mx1.aurora.test", Role: "mta", Site: "aurora"},
 			{Name: "mx1.boreal.test", Role: "mta", Site: "boreal"}, {Name: "mx1.cedro.test", Role: "mta", Site: "cedro"},
-		}})
+		}
+		for i := range nodes {
+			if nodes[i].Name == q.stopped {
+				nodes[i].State = "stopped"
+			}
+		}
+		control.WriteJSON(w, http.StatusOK, map[string]any{"nodes": nodes})
 	})
 	mux.HandleFunc("GET /api/v1/nodes/{node}/control/queue", q.list)
 	mux.HandleFunc("GET /api/v1/nodes/{node}/control/queue/{id}", q.show)
 	mux.HandleFunc("POST /api/v1/nodes/{node}/control/queue/{order}", q.change)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if q.stopped != "" && strings.Contains(r.URL.Path, "/"+q.stopped+"/") {
+			cause := errors.New("dial tcp 198.19.240.80:0->198.19.241.17:9025: connect: connection refused")
+			control.WriteProblem(w, http.StatusBadGateway, fmt.Errorf("%w: %w", problem.New(problem.NodeUnreachable, q.stopped), cause))
+			return
+		}
 		if strings.Contains(r.URL.Path, "/mx1.cedro.test/") {
 			control.WriteError(w, http.StatusBadGateway, "mx1.cedro.test: connection refused")
 			return
@@ -137,6 +152,45 @@ func TestQueueOfOneHostOrOrganisation(t *testing.T) {
 	got := execute(t, nil, "", "queue", "--json", "--lab", lab.url)
 	if err := json.Unmarshal([]byte(got.stdout), &list); err != nil || len(list.Nodes) != 3 || list.Nodes[0].Messages[0].ID != "ABC" || list.Nodes[0].Next == "" || list.Nodes[2].Error == "" {
 		t.Errorf("%v in %s", err, got.stdout)
+	}
+}
+
+// A node that was stopped on purpose was shown as "dial tcp ...: connection
+// refused", and made the command fail.
+func TestQueueOfAStoppedNodeSaysSo(t *testing.T) {
+	lab := newQueues(t)
+	lab.stopped = "mx1.cedro.test"
+	en, pt := "mx1.cedro.test is stopped. To start it: correio up mx1.cedro.test", "mx1.cedro.test está parado. Para iniciá-lo: correio up mx1.cedro.test"
+	for _, test := range []struct {
+		args   string
+		status int
+		stdout string
+	}{
+		{"", exitOK, "ABC"},
+		{"cedro", exitFailed, ""},
+		{"show XYZ", exitFailed, ""},
+		{"show XYZ --node cedro", exitFailed, ""},
+		{"hold --all", exitFailed, "mx1.boreal.test: 15 message(s) held"},
+		{"hold --all --node cedro", exitFailed, ""},
+	} {
+		for lang, want := range map[string]string{"en": en, "pt-BR": pt} {
+			got := execute(t, nil, "", append(strings.Fields("queue "+test.args), "--lab", lab.url, "--lang", lang)...)
+			if got.status != test.status || lang == "en" && !strings.Contains(got.stdout, test.stdout) {
+				t.Errorf("queue %s: %+v", test.args, got)
+			}
+			if strings.Count(got.stderr, want) != 1 || strings.Contains(got.stderr, "dial tcp") {
+				t.Errorf("queue %s in %s: stderr %q, want %q", test.args, lang, got.stderr, want)
+			}
+		}
+	}
+	got := execute(t, nil, "", "queue", "--domain", "nobody.test", "--lab", lab.url)
+	if got.status != exitOK || !strings.HasSuffix(got.stderr, "\nNothing waits at the others.\n") || strings.Contains(got.stderr, "did not answer") {
+		t.Errorf("empty ones: %+v", got)
+	}
+	var list struct{ Nodes []nodeQueue }
+	got = execute(t, nil, "", "queue", "--json", "--lab", lab.url)
+	if err := json.Unmarshal([]byte(got.stdout), &list); err != nil || got.status != exitOK || !list.Nodes[2].Stopped || list.Nodes[2].Error != en || list.Nodes[0].Stopped {
+		t.Errorf("%v in %+v", err, got)
 	}
 }
 

@@ -107,11 +107,11 @@ func (a *app) changeQueues(cmd *cobra.Command, lab *client.Lab, order, node stri
 	for _, name := range names {
 		n, err := lab.ChangeQueue(cmd.Context(), name, order, o)
 		if err != nil && (len(names) == 1 || !client.Away(err)) {
-			return err
+			return a.away(cmd.Context(), lab, err)
 		}
 		if err != nil {
-			a.saySilent(name, client.Why(err, a.lang))
-			last = err
+			last = a.away(cmd.Context(), lab, err)
+			a.saySilent(name, client.Why(last, a.lang))
 			failed++
 			continue
 		}

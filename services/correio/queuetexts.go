@@ -9,31 +9,34 @@ var (
 		"Lists the messages that wait, oldest first, of every MTA, of one HOST or of an organisation. A message is\n"+
 			"active before its first attempt has ended, deferred afterwards, held when somebody has put it aside, quarantined\n"+
 			"when somebody must look at it. A destination that has not answered several times in a row is dead: one message at\n"+
-			"a time finds out whether it is back, the others wait for that.",
+			"a time finds out whether it is back, the others wait for that. An MTA that somebody has stopped is named; exit\n"+
+			"status 0 all the same, 1 when another one does not answer, or none does.",
 		"Lista as mensagens que esperam, a mais antiga primeiro, de todos os MTAs, de um HOST ou de uma organização. Uma\n"+
 			"mensagem está active antes do fim da primeira tentativa, deferred depois, held se alguém a reteve, quarantined\n"+
 			"se alguém precisa olhar. Um destino que não respondeu várias vezes seguidas está morto: uma mensagem por vez\n"+
-			"descobre se ele voltou, as outras esperam por isso.")
-	queueDomainFlag = text.New("only what waits for this `DOMAIN`", "só o que espera por este `DOMÍNIO`")
-	queueStateFlag  = text.New("only this `STATE`: active, deferred, held or quarantined", "só este `ESTADO`: active, deferred, held ou quarantined")
-	queueLimitFlag  = text.New("how many messages of each MTA", "quantas mensagens de cada MTA")
-	queueNodeFlag   = text.New("only this MTA or organisation, `HOST` or ORG (default: all)", "só este MTA ou organização, `HOST` ou ORG (padrão: todos)")
-	queueAllFlag    = text.New("everything that waits", "tudo o que espera")
-	queueHeader     = text.New("ID\tAGE\tSIZE\tFROM\tTO\tTRIES\tNEXT\tSTATE\tLAST REPLY", "ID\tIDADE\tTAMANHO\tDE\tPARA\tTENTATIVAS\tPRÓXIMA\tESTADO\tÚLTIMA RESPOSTA")
-	queueNodeColumn = text.New("NODE", "NÓ")
-	queueNow        = text.New("now", "agora")
-	queueIn         = text.New("in %s", "em %s")
-	queueMore       = text.New("+%d", "+%d")
-	queueShown      = text.New("%s: %d of %d messages are shown; --limit shows more", "%s: %d de %d mensagens mostradas; --limit mostra mais")
-	queueEmpty      = text.New("Nothing waits.", "Nada espera.")
-	queueDead       = text.New("%s: %s has been dead for %s, next probe %s: %s", "%s: %s está morto há %s, próxima sondagem %s: %s")
-	queueSilent     = text.New("%s: %v", "%s: %v")
-	queueNoMTA      = text.New("%q is no MTA and no organisation with one; there are: %s", "%q não é um MTA nem uma organização com um; existem: %s")
-	queueBadLimit   = text.New("--limit takes a number from 1 to %d, not %d", "--limit aceita um número de 1 a %d, não %d")
-	queueBadState   = text.New("--state takes active, deferred, held or quarantined, not %q", "--state aceita active, deferred, held ou quarantined, não %q")
-	queueWantsOne   = text.New("name messages by their ids, or say --domain DOMAIN, or --all: one of these", "indique mensagens pelos ids, ou use --domain DOMÍNIO, ou --all: um destes")
-	queueNotThere   = text.New("no MTA asked has a message %s in its queue", "nenhum MTA consultado tem uma mensagem %s na fila")
-	queueSome       = text.New("%d of %d MTAs did not answer", "%d de %d MTAs não responderam")
+			"descobre se ele voltou, as outras esperam por isso. Um MTA que alguém parou é indicado; mesmo assim o código de\n"+
+			"saída é 0, e 1 se outro não responde, ou se nenhum responde.")
+	queueDomainFlag     = text.New("only what waits for this `DOMAIN`", "só o que espera por este `DOMÍNIO`")
+	queueStateFlag      = text.New("only this `STATE`: active, deferred, held or quarantined", "só este `ESTADO`: active, deferred, held ou quarantined")
+	queueLimitFlag      = text.New("how many messages of each MTA", "quantas mensagens de cada MTA")
+	queueNodeFlag       = text.New("only this MTA or organisation, `HOST` or ORG (default: all)", "só este MTA ou organização, `HOST` ou ORG (padrão: todos)")
+	queueAllFlag        = text.New("everything that waits", "tudo o que espera")
+	queueHeader         = text.New("ID\tAGE\tSIZE\tFROM\tTO\tTRIES\tNEXT\tSTATE\tLAST REPLY", "ID\tIDADE\tTAMANHO\tDE\tPARA\tTENTATIVAS\tPRÓXIMA\tESTADO\tÚLTIMA RESPOSTA")
+	queueNodeColumn     = text.New("NODE", "NÓ")
+	queueNow            = text.New("now", "agora")
+	queueIn             = text.New("in %s", "em %s")
+	queueMore           = text.New("+%d", "+%d")
+	queueShown          = text.New("%s: %d of %d messages are shown; --limit shows more", "%s: %d de %d mensagens mostradas; --limit mostra mais")
+	queueEmpty          = text.New("Nothing waits.", "Nada espera.")
+	queueEmptyElsewhere = text.New("Nothing waits at the others.", "Nada espera nos outros.")
+	queueDead           = text.New("%s: %s has been dead for %s, next probe %s: %s", "%s: %s está morto há %s, próxima sondagem %s: %s")
+	queueSilent         = text.New("%s: %v", "%s: %v")
+	queueNoMTA          = text.New("%q is no MTA and no organisation with one; there are: %s", "%q não é um MTA nem uma organização com um; existem: %s")
+	queueBadLimit       = text.New("--limit takes a number from 1 to %d, not %d", "--limit aceita um número de 1 a %d, não %d")
+	queueBadState       = text.New("--state takes active, deferred, held or quarantined, not %q", "--state aceita active, deferred, held ou quarantined, não %q")
+	queueWantsOne       = text.New("name messages by their ids, or say --domain DOMAIN, or --all: one of these", "indique mensagens pelos ids, ou use --domain DOMÍNIO, ou --all: um destes")
+	queueNotThere       = text.New("no MTA asked has a message %s in its queue", "nenhum MTA consultado tem uma mensagem %s na fila")
+	queueSome           = text.New("%d of %d MTAs did not answer", "%d de %d MTAs não responderam")
 
 	queueShowShort = text.New("Show one queued message: recipients, attempts, header", "Mostra uma mensagem da fila: destinatários, tentativas, cabeçalho")
 	queueShowText  = text.New(
