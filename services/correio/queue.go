@@ -172,7 +172,11 @@ func (a *app) talkOfQueue(q nodeQueue) {
 		a.saySilent(q.Node, q.Error)
 	}
 	for _, d := range q.Dead {
-		a.say(queueDead, q.Node, d.Domain, brief(time.Since(d.Since)), a.when(&d.NextProbe), d.LastReply)
+		next := queueProbing.In(a.lang)
+		if !d.Probing {
+			next = queueNextProbe.Sprintf(a.lang, a.when(&d.NextProbe))
+		}
+		a.say(queueDead, q.Node, d.Domain, brief(time.Since(d.Since)), next, printable(d.LastReply))
 	}
 	if q.Next != "" {
 		a.say(queueShown, q.Node, len(q.Messages), q.Total)

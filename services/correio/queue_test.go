@@ -69,7 +69,8 @@ func (q *queues) list(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("node") == "mx1.aurora.test" && r.URL.Query().Get("domain") != "nobody.test" {
 		answer.Messages = append(answer.Messages, waitingMessage())
 		answer.Next, answer.Total = "1.ABC", 7
-		answer.Dead = append(answer.Dead, client.Dead{Domain: "x.test", Since: time.Now().Add(-time.Hour), NextProbe: time.Now().Add(90 * time.Second), LastReply: "451 dead"})
+		answer.Dead = append(answer.Dead, client.Dead{Domain: "y.test", Since: time.Now(), Probing: true, LastReply: "451 no"},
+			client.Dead{Domain: "x.test", Since: time.Now().Add(-time.Hour), NextProbe: time.Now().Add(90 * time.Second), LastReply: "451 dead"})
 	}
 	control.WriteJSON(w, http.StatusOK, answer)
 }
@@ -122,7 +123,7 @@ func TestQueueListsEveryMTAAndSaysWhoIsSilent(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"mx1.aurora.test: x.test has been dead for 1h00m, next probe in 1m", "mx1.aurora.test: 1 of 7 messages are shown",
+		"mx1.aurora.test: x.test has been dead for 1h00m, next probe in 1m", "mx1.aurora.test: y.test has been dead for 0s, a probe is under way: 451 no", "mx1.aurora.test: 1 of 7 messages are shown",
 		"\nmx1.cedro.test: connection refused\n", "1 of 3 MTAs did not answer",
 	} {
 		if !strings.Contains(got.stderr, want) {

@@ -163,6 +163,11 @@ func TestRetryBringsMailAtOnceWhenTheHostIsBack(t *testing.T) {
 	if len(l.Dead) != 1 || l.Dead[0].Domain != "one.casos.test" || !strings.Contains(l.Dead[0].LastReply, "4.4.1") || l.Dead[0].NextProbe.Before(l.Dead[0].Since) {
 		t.Fatalf("dead: %+v", l.Dead)
 	}
+	for query, want := range map[string]int{"?domain=one.casos.test": 1, "?domain=two.casos.test": 0, "?state=held": 0, "?state=deferred": 1} {
+		if l := aurora.list(t, query); len(l.Dead) != want {
+			t.Errorf("%s: %d dead destinations, want %d", query, len(l.Dead), want)
+		}
+	}
 	aurora.waitEvent(t, "the death", func(r event.Record) bool { return r.Text == event.Dead && r.Meta.Get(event.Domain) == "one.casos.test" })
 	parked := 0
 	for _, m := range l.Messages {

@@ -45,7 +45,9 @@ type QueueList struct {
 	// Total and Octets are those of the whole queue, whatever was asked for.
 	Total  int64 `json:"total"`
 	Octets int64 `json:"octets"`
-	// Dead are the destinations that have mail and cannot be reached.
+	// Dead are the destinations that have mail and cannot be reached; with
+	// domain=, that one alone, and none where state= asks for what waits for a
+	// person and not for them.
 	Dead []DeadDestination `json:"dead"`
 }
 
@@ -54,6 +56,7 @@ type DeadDestination struct {
 	Domain    string    `json:"domain"`
 	Since     time.Time `json:"since"`
 	NextProbe time.Time `json:"next_probe"`
+	Probing   bool      `json:"probing"` // a probe is under way, and decides when the next one is
 	LastReply string    `json:"last_reply"`
 }
 
@@ -117,7 +120,11 @@ func (n *Node) listQueue(r *http.Request) (QueueList, error) {
 	if err != nil {
 		return QueueList{}, err
 	}
-	return n.queueList(r.Context(), list, limit)
+	answer, err := n.queueList(r.Context(), list, limit)
+	answer.Dead = slices.DeleteFunc(answer.Dead, func(d DeadDestination) bool {
+		return page.Domain != "" && d.Domain != page.Domain || page.State == spool.Held || page.State == spool.Quarantined
+	})
+	return answer, err
 }
 
 // queueList makes the answer of up to limit messages.
@@ -137,7 +144,7 @@ func (n *Node) queueList(ctx context.Context, list []spool.Listed, limit int) (Q
 		answer.Messages = append(answer.Messages, listed(l, dead))
 	}
 	for _, d := range dead {
-		answer.Dead = append(answer.Dead, DeadDestination{d.Domain, d.Since.UTC(), d.Probe.UTC(), d.Why.String()})
+		answer.Dead = append(answer.Dead, DeadDestination{d.Domain, d.Since.UTC(), d.Next.UTC(), d.Probing, d.Why.String()})
 	}
 	slices.SortFunc(answer.Dead, func(a, b DeadDestination) int { return strings.Compare(a.Domain, b.Domain) })
 	return answer, nil

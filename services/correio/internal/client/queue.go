@@ -25,6 +25,7 @@ type Dead struct {
 	Domain    string    `json:"domain"`
 	Since     time.Time `json:"since"`
 	NextProbe time.Time `json:"next_probe"`
+	Probing   bool      `json:"probing"` // a probe is under way
 	LastReply string    `json:"last_reply"`
 }
 

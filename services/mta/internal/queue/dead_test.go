@@ -376,3 +376,41 @@ func TestJobThatHasBegunIsTheNextProbe(t *testing.T) {
 		}
 	})
 }
+
+// What is due later than the probe may be made was not waited for: the next probe
+// was said to be made "now" for as long as nothing was due that could be one.
+func TestNextProbeIsNotBeforeAJobIsDue(t *testing.T) {
+	var wait time.Duration
+	cfg := Config{
+		Pause: func(int) time.Duration { return time.Minute },
+		Attempt: func(context.Context, Job) Result {
+			return Result{Reach: Unreached, Again: true, Next: time.Now().Add(wait)}
+		},
+	}
+	for _, test := range []struct {
+		name       string
+		wait, want time.Duration
+	}{
+		{"jobs wait for the probe", 10 * time.Second, time.Minute},
+		{"the probe waits for a job", time.Hour, time.Hour},
+	} {
+		wait = test.wait
+		t.Run(test.name, func(t *testing.T) {
+			running(t, cfg, func(t *testing.T, q *Queue) {
+				began := time.Now()
+				for i := range deadAfter {
+					q.Add(Job{ID: fmt.Sprint(i), Domain: "x", Arrived: time.Now()})
+				}
+				time.Sleep(time.Second)
+				d := q.Dead()["x"]
+				if got := d.Next.Sub(began); got != test.want || d.Probing || d.Probe.Sub(began) != time.Minute {
+					t.Errorf("the next probe in %s, want %s; %+v", got, test.want, d)
+				}
+				time.Sleep(2 * time.Minute)
+				if next := q.Dead()["x"].Next; next.Before(time.Now()) {
+					t.Errorf("the next probe was to be made %s ago", time.Since(next))
+				}
+			})
+		})
+	}
+}

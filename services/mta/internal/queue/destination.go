@@ -16,6 +16,7 @@ type destination struct {
 	probing  bool  // one of running is a probe
 	asked    *item // of parked: the next probe shall be this one
 
+	shown moment // the next probe as others see it
 	turn  bool   // it is in run.turns
 	wake  moment // when to look at it next, if nothing happens
 	index int    // in run.sleeping, -1 when it is not there
@@ -27,6 +28,14 @@ func (d *destination) empty() bool {
 
 // mayProbe reports whether the dead destination may be tried.
 func (d *destination) mayProbe(now moment) bool { return !d.probing && d.feedback.probe <= now }
+
+// nextProbe is when the dead destination is probed, if nothing happens before.
+func (d *destination) nextProbe() moment {
+	if len(d.parked.list) == 0 && len(d.later.list) > 0 {
+		return max(d.feedback.probe, d.later.list[0].due)
+	}
+	return d.feedback.probe
+}
 
 // owes reports whether something must be said to a sender of a parked message.
 func (d *destination) owes(now moment) bool {

@@ -107,6 +107,9 @@ type Destination struct {
 	Dead   bool
 	Since  time.Time // dead since
 	Probe  time.Time // the next probe is not made before
+	// Next is when it is made if nothing happens: then at the earliest, and not
+	// before a job is due that can be one.
+	Next time.Time
 	// Probing says that a probe is under way.
 	Probing bool
 	Why     reply.Reply // the last failure

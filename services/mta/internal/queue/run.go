@@ -122,6 +122,10 @@ func (r *run) look(d *destination, now moment) {
 		r.turns = append(r.turns, d)
 	}
 	r.sleepUntil(d, d.lookAgain(now))
+	if d.feedback.dead && d.nextProbe() != d.shown {
+		r.q.publish(r.told(d))
+		d.shown = d.nextProbe()
+	}
 	if d.empty() {
 		if d.feedback.dead {
 			r.q.publish(Destination{Domain: d.name.Value()})
@@ -185,7 +189,8 @@ func (r *run) job(it *item) Job {
 func (r *run) told(d *destination) Destination {
 	f := &d.feedback
 	return Destination{
-		Domain: d.name.Value(), Dead: f.dead, Since: r.q.base.Add(f.since), Probe: r.q.base.Add(f.probe), Probing: d.probing, Why: f.why,
+		Domain: d.name.Value(), Dead: f.dead, Since: r.q.base.Add(f.since), Probe: r.q.base.Add(f.probe),
+		Next: r.q.base.Add(d.nextProbe()), Probing: d.probing, Why: f.why,
 	}
 }
 
