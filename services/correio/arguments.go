@@ -38,6 +38,16 @@ func viaName(cmd *cobra.Command, via string) error {
 	return hostName(cmd, via)
 }
 
+// queueIDs refuses ids that name nothing, such as a variable that was never set.
+func queueIDs(cmd *cobra.Command, ids []string) error {
+	for _, id := range ids {
+		if strings.TrimSpace(id) == "" {
+			return usage.Errorf(cmd, queueNoID)
+		}
+	}
+	return nil
+}
+
 func portNumber(cmd *cobra.Command, port string) error {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return usage.Errorf(cmd, badPort, "PORT", port)

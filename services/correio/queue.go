@@ -236,6 +236,9 @@ func (a *app) queueShowCommand() *cobra.Command {
 		Example: queueShowExample,
 		Args:    usage.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := queueIDs(cmd, args); err != nil {
+				return err
+			}
 			lab, err := a.running(cmd)
 			if err != nil {
 				return err

@@ -259,6 +259,25 @@ func TestQueueOrders(t *testing.T) {
 	}
 }
 
+// An empty id showed a message without a name that had arrived in the year 1, or
+// was an order about "0".
+func TestQueueWantsIDsThatNameSomething(t *testing.T) {
+	lab := newQueues(t)
+	for _, verb := range []string{"show", "retry", "hold", "release", "drop"} {
+		for _, id := range []string{"", " "} {
+			for lang, want := range map[string]string{"en": "an id is empty", "pt-BR": "um id está vazio"} {
+				got := execute(t, nil, "", "queue", verb, id, "--lab", lab.url, "--lang", lang)
+				if got.status != exitUsage || got.stdout != "" || !strings.HasPrefix(got.stderr, "correio: "+want) {
+					t.Errorf("%s %q: %+v", verb, id, got)
+				}
+			}
+		}
+	}
+	if len(lab.orders) != 0 {
+		t.Errorf("orders %q", lab.orders)
+	}
+}
+
 func TestQueueMistakesAndHelpInBothLanguages(t *testing.T) {
 	for _, test := range []struct{ args, en, pt string }{
 		{"queue --limit 0", "--limit takes a number from 1 to 10000", "--limit aceita um número de 1 a 10000"},

@@ -41,6 +41,9 @@ func (a *app) queueOrderCommand(order string, short text.Text) *cobra.Command {
 			if given != 1 {
 				return usage.Errorf(cmd, queueWantsOne)
 			}
+			if err := queueIDs(cmd, args); err != nil {
+				return err
+			}
 			lab, err := a.running(cmd)
 			if err != nil {
 				return err

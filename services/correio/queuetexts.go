@@ -37,6 +37,7 @@ var (
 	queueBadLimit       = text.New("--limit takes a number from 1 to %d, not %d", "--limit aceita um número de 1 a %d, não %d")
 	queueBadState       = text.New("--state takes active, deferred, held or quarantined, not %q", "--state aceita active, deferred, held ou quarantined, não %q")
 	queueWantsOne       = text.New("name messages by their ids, or say --domain DOMAIN, or --all: one of these", "indique mensagens pelos ids, ou use --domain DOMÍNIO, ou --all: um destes")
+	queueNoID           = text.New("an id is empty: a message is named as the list shows it, such as 2674201B7D3C", "um id está vazio: uma mensagem se indica como na lista, por exemplo 2674201B7D3C")
 	queueNotThere       = text.New("no MTA asked has a message %s in its queue", "nenhum MTA consultado tem uma mensagem %s na fila")
 	queueSome           = text.New("%d of %d MTAs did not answer", "%d de %d MTAs não responderam")
 
