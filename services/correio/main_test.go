@@ -73,6 +73,11 @@ func TestMistakesAreOneLineInBothLanguages(t *testing.T) {
 		{"unknown short flag", "send -z", exitUsage, "unknown flag -z", "opção desconhecida -z"},
 		{"flag without a value", "send --from", exitUsage, "flag --from needs a value", "a opção --from precisa de um valor"},
 		{"flag with a wrong value", "status --timeout soon", exitUsage, `flag --timeout does not take "soon"`, `a opção --timeout não aceita "soon"`},
+		{"flag with no number", "queue --limit x", exitUsage, `flag --limit does not take "x": it takes a whole number`, `a opção --limit não aceita "x": ela aceita um número inteiro`},
+		{"flag with no duration", "trace --last --timeout 30", exitUsage, `"30": it takes a duration such as 30s or 5m`, `"30": ela aceita uma duração, como 30s ou 5m`},
+		{"switch with a value", "send --verbose=perhaps", exitUsage, `"perhaps": it takes true or false`, `"perhaps": ela aceita true ou false`},
+		{"recipient that no list of commas can have", `send --from a@aurora.test --to "x"y@boreal.test`, exitUsage, `is not a mail address`, `não é um endereço de correio`},
+		{"recipients with commas", "send --from a@aurora.test --to b@boreal.test,c@boreal.test", exitUsage, `is not a mail address`, `não é um endereço de correio`},
 		{"unknown language", "status --lang tlh", exitUsage, `--lang takes en or pt-BR, not "tlh"`, `--lang`},
 		{"too few arguments", "talk mx1.boreal.test", exitUsage, "an argument is missing", "falta um argumento"},
 		{"too many arguments", "status now", exitUsage, `one argument too many: "now"`, `argumento a mais: "now"`},
@@ -173,7 +178,7 @@ func TestSettingsOfTheEnvironmentStandForFlags(t *testing.T) {
 		t.Errorf("with --lab as well: %q, want it to ask %s", got.stderr, flag)
 	}
 	got := execute(t, []string{"CORREIO_TIMEOUT=soon"}, "", "status")
-	if got.status != exitUsage || !strings.Contains(got.stderr, "CORREIO_TIMEOUT") {
+	if got.status != exitUsage || !strings.Contains(got.stderr, `CORREIO_TIMEOUT does not take "soon": it takes a duration`) {
 		t.Errorf("with a wrong setting: %+v, want status %d and its name", got, exitUsage)
 	}
 }

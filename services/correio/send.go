@@ -59,7 +59,7 @@ func (a *app) sendCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&m.From, "from", "", sendFromFlag.In(a.lang))
-	f.StringSliceVar(&m.To, "to", nil, sendToFlag.In(a.lang))
+	f.StringArrayVar(&m.To, "to", nil, sendToFlag.In(a.lang))
 	f.StringVar(&m.Subject, "subject", "", sendSubjectFlag.In(a.lang))
 	f.StringVar(&m.Body, "body", "", sendBodyFlag.In(a.lang))
 	f.StringVar(&eml, "eml", "", sendEMLFlag.In(a.lang))

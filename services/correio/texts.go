@@ -196,7 +196,7 @@ var (
 			"Se o servidor recusa alguns destinatários, a mensagem vai para os outros: os dois ids são mostrados, e diz-se\n"+
 			"quem foi recusado. Código de saída 0 se foi aceita para todos os destinatários, 1 se não.")
 	sendFromFlag    = text.New("sender, a person of the lab", "remetente, uma pessoa do laboratório")
-	sendToFlag      = text.New("recipient; may be given more than once", "destinatário; pode ser repetida")
+	sendToFlag      = text.New("recipient; may be given more than once, with an `ADDRESS` each", "destinatário; pode ser repetida, com um `ENDEREÇO` cada")
 	sendSubjectFlag = text.New("subject", "assunto")
 	sendBodyFlag    = text.New("text of the message", "texto da mensagem")
 	sendEMLFlag     = text.New("send this whole message from a file (- for standard input)", "envia esta mensagem completa de um arquivo (- para a entrada padrão)")

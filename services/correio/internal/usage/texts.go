@@ -5,9 +5,15 @@ import "correio/services/internal/text"
 var (
 	seeHelp = text.New("See: %s --help", "Veja: %s --help")
 
-	unknownFlag        = text.New("unknown flag %s", "opção desconhecida %s")
-	flagWithoutValue   = text.New("flag %s needs a value", "a opção %s precisa de um valor")
-	badFlagValue       = text.New("flag --%s does not take %q: %v", "a opção --%s não aceita %q: %v")
+	unknownFlag      = text.New("unknown flag %s", "opção desconhecida %s")
+	flagWithoutValue = text.New("flag %s needs a value", "a opção %s precisa de um valor")
+	badFlagValue     = text.New("flag --%s does not take %q: %v", "a opção --%s não aceita %q: %v")
+	// takes is what flags take, by pflag's names of their types.
+	takes = map[string]text.Text{
+		"int":      text.New("it takes a whole number", "ela aceita um número inteiro"),
+		"bool":     text.New("it takes true or false", "ela aceita true ou false"),
+		"duration": text.New("it takes a duration such as 30s or 5m", "ela aceita uma duração, como 30s ou 5m"),
+	}
 	badFlagSyntax      = text.New("%s is not a flag", "%s não é uma opção")
 	otherFlagError     = text.New("wrong flag: %v", "opção errada: %v")
 	badSetting         = text.New("environment variable %s does not take %q: %v", "a variável de ambiente %s não aceita %q: %v")

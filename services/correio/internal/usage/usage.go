@@ -79,7 +79,7 @@ func fromEnvironment(cmd *cobra.Command, prefix string, getenv func(string) stri
 			return
 		}
 		if err := f.Value.Set(value); err != nil {
-			fault = Errorf(cmd, badSetting, name, value, err)
+			fault = Errorf(cmd, badSetting, name, value, wanted(f, err))
 		}
 	})
 	return fault
@@ -96,11 +96,19 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &noValue):
 		return Errorf(cmd, flagWithoutValue, dashes(noValue.GetSpecifiedName(), noValue.GetSpecifiedShortnames()))
 	case errors.As(err, &badValue):
-		return Errorf(cmd, badFlagValue, badValue.GetFlag().Name, badValue.GetValue(), badValue.Unwrap())
+		return Errorf(cmd, badFlagValue, badValue.GetFlag().Name, badValue.GetValue(), wanted(badValue.GetFlag(), badValue.Unwrap()))
 	case errors.As(err, &badSyntax):
 		return Errorf(cmd, badFlagSyntax, badSyntax.GetSpecifiedFlag())
 	}
 	return Errorf(cmd, otherFlagError, err)
+}
+
+// wanted says what a flag takes, instead of what a parser of Go said of a value.
+func wanted(f *pflag.Flag, err error) error {
+	if t, ok := takes[f.Value.Type()]; ok {
+		return text.Errorf(t)
+	}
+	return err
 }
 
 // dashes writes a flag as it was typed. A long name has no short names.
