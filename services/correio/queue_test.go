@@ -105,6 +105,8 @@ func (q *queues) change(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.Contains(string(body), "HELD"):
 		control.WriteError(w, http.StatusConflict, "the message is held: release it")
+	case strings.Contains(string(body), "AGAIN"):
+		control.WriteJSON(w, http.StatusOK, map[string]int{"messages": 0})
 	case strings.Contains(string(body), `"id"`) && (node != "mx1.boreal.test" || !strings.Contains(string(body), "ABC")):
 		control.WriteError(w, http.StatusNotFound, "no message is queued here")
 	default:
@@ -239,6 +241,9 @@ func TestQueueOrders(t *testing.T) {
 		{"retry --domain x.test", exitFailed, `mx1.aurora.test retry {"domain":"x.test"}; mx1.boreal.test retry {"domain":"x.test"}`,
 			"mx1.aurora.test: 15 message(s) tried now\nmx1.boreal.test: 15 message(s) tried now\n", "1 of 3 MTAs did not answer"},
 		{"retry HELD", exitFailed, `mx1.aurora.test retry {"id":"HELD"}`, "", "the message is held: release it"},
+		{"hold AGAIN --node boreal", exitOK, `mx1.boreal.test hold {"id":"AGAIN"}`, "mx1.boreal.test: AGAIN was held already\n", ""},
+		{"release AGAIN --node boreal", exitOK, `mx1.boreal.test release {"id":"AGAIN"}`, "mx1.boreal.test: AGAIN was neither held nor in quarantine\n", ""},
+		{"hold AGAIN --node boreal --lang pt", exitOK, `mx1.boreal.test hold {"id":"AGAIN"}`, "mx1.boreal.test: AGAIN já estava retida\n", ""},
 		{"drop XYZ ABC --node boreal", exitFailed, `mx1.boreal.test drop {"id":"XYZ"}; mx1.boreal.test drop {"id":"ABC"}`,
 			"mx1.boreal.test: 15 message(s) dropped\n", "no MTA asked has a message XYZ"},
 		{"drop XYZ --node boreal", exitFailed, `mx1.boreal.test drop {"id":"XYZ"}`, "", "no MTA asked has a message XYZ"},

@@ -138,7 +138,11 @@ func (a *app) sayChanged(order string, done []changed) error {
 		return a.data(map[string]any{"changed": done})
 	}
 	for _, c := range done {
-		if _, err := fmt.Fprintln(a.stdout, queueDone[order].Sprintf(a.lang, c.Node, c.Messages)); err != nil {
+		line := queueDone[order].Sprintf(a.lang, c.Node, c.Messages)
+		if t, ok := queueDoneBefore[order]; ok && c.ID != "" && c.Messages == 0 {
+			line = t.Sprintf(a.lang, c.Node, c.ID)
+		}
+		if _, err := fmt.Fprintln(a.stdout, line); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 	}

@@ -60,6 +60,11 @@ var (
 		"release": text.New("%s: %d message(s) released", "%s: %d mensagem(ns) liberada(s)"),
 		"drop":    text.New("%s: %d message(s) dropped", "%s: %d mensagem(ns) removida(s)"),
 	}
+	// queueDoneBefore are orders about one message that have changed nothing.
+	queueDoneBefore = map[string]text.Text{
+		"hold":    text.New("%s: %s was held already", "%s: %s já estava retida"),
+		"release": text.New("%s: %s was neither held nor in quarantine", "%s: %s não estava retida nem em quarentena"),
+	}
 )
 
 const (
