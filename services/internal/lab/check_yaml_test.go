@@ -210,6 +210,16 @@ func TestFaultsOfOneSite(t *testing.T) {
 		{"limit out of range", "boreal/org.yaml", "message-size: 1048576", "message-size: 10", []string{
 			"boreal/org.yaml:33: \"message-size\" is 10; it must be from 1024 to 1073741824",
 		}},
+		{"limit of 0", "boreal/org.yaml", "message-size: 1048576", "queue: 0", []string{
+			"boreal/org.yaml:33: \"queue\" is 0; it must be from 1024 to 1099511627776",
+		}},
+		{"limits of 0", "boreal/org.yaml", "{message-size: 1048576}", "\n  per-client: 0\n  idle: 0s", []string{
+			"boreal/org.yaml:34: \"per-client\" is 0; it must be from 1 to 100000",
+			"boreal/org.yaml:35: \"idle\" is 0s; it must be from 1s to 1h0m0s",
+		}},
+		{"quota of 0", "aurora/org.yaml", "quota: 1048576", "quota: 0", []string{
+			"aurora/org.yaml:33: \"quota\" is 0; it must be from 1024 to 1099511627776",
+		}},
 		{"idle out of range", "boreal/org.yaml", "message-size: 1048576", "idle: 2h", []string{
 			"boreal/org.yaml:33: \"idle\" is 2h0m0s; it must be from 1s to 1h0m0s",
 		}},

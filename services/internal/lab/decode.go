@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -44,14 +45,32 @@ func (d *document) line(path ...any) int {
 
 // given tells that there is a value at a path, be it one that was refused.
 func (d *document) given(path ...any) bool {
+	n := d.at(path...)
+	return n != nil && !(n.Kind == yaml.ScalarNode && n.Value == "" && !isNull(n))
+}
+
+// zero tells that the number or the time at a path was written as 0, which the
+// model cannot tell from one that was left out.
+func (d *document) zero(path ...any) bool {
+	n := d.at(path...)
+	if n == nil || n.Kind != yaml.ScalarNode {
+		return false
+	}
+	number, notNumber := strconv.ParseInt(n.Value, 10, 64)
+	span, notTime := time.ParseDuration(n.Value)
+	return notNumber == nil && number == 0 || notTime == nil && span == 0
+}
+
+// at returns the value at a path, nil when there is none.
+func (d *document) at(path ...any) *yaml.Node {
 	n := d.root
 	for _, step := range path {
 		if n == nil {
-			return false
+			return nil
 		}
 		n = child(n, step)
 	}
-	return n != nil && !(n.Kind == yaml.ScalarNode && n.Value == "" && !isNull(n))
+	return n
 }
 
 func child(n *yaml.Node, step any) *yaml.Node {

@@ -165,19 +165,22 @@ func (r *report) checkSMTP(s *site) {
 	if known := []string{string(RefuseBare), string(NormaliseBare), string(TrustBare)}; !slices.Contains(known, string(c.Bare())) {
 		r.add(s.file(), s.doc.line("smtp", "line-ends"), textChoice, string(c.LineEnds), strings.Join(known, ", "))
 	}
-	r.between(s, time.Duration(c.Greylist), greyLow, greyHigh, "smtp", "greylist")
+	if c.Greylist != 0 { // 0 is none
+		r.between(s, time.Duration(c.Greylist), greyLow, greyHigh, "smtp", "greylist")
+	}
 }
 
 // between is within for times.
 func (r *report) between(s *site, v, low, high time.Duration, path ...any) {
-	if v != 0 && (v < low || v > high) {
+	if (v != 0 || s.doc.zero(path...)) && (v < low || v > high) {
 		r.add(s.file(), s.doc.line(path...), textBetween, path[len(path)-1], v, low, high)
 	}
 }
 
-// within reports a value out of its range; zero means that it was not given.
+// within reports a value out of its range. One that was not given has none; a
+// zero that was written does not mean the default.
 func (r *report) within(s *site, v, low, high int64, path ...any) {
-	if v != 0 && (v < low || v > high) {
+	if (v != 0 || s.doc.zero(path...)) && (v < low || v > high) {
 		r.add(s.file(), s.doc.line(path...), textRange, path[len(path)-1], v, low, high)
 	}
 }
