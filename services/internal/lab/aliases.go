@@ -114,6 +114,7 @@ func (r *report) checkAddresses(s *site) {
 	o := s.org
 	for _, alias := range slices.Sorted(maps.Keys(o.Aliases)) {
 		line := s.doc.line("aliases", alias)
+		r.warnReserved(s, alias, line)
 		switch {
 		case !isLocal(alias):
 			r.add(s.file(), line, textLocal, alias)
@@ -142,6 +143,7 @@ func (r *report) checkList(s *site, i int, l List) {
 		r.add(s.file(), at("address"), textListName, l.Address)
 		return
 	}
+	r.warnReserved(s, l.Address, at("address"))
 	owner := l.Address + OwnerSuffix
 	if len(owner) > mailaddr.MaxLocal {
 		r.add(s.file(), at("address"), textOwnerLong, l.Address, owner, mailaddr.MaxLocal)

@@ -40,6 +40,13 @@ func TestFaultsOfAliasesAndLists(t *testing.T) {
 		{"alias to nobody", "aurora/org.yaml", "postmaster: alice", "postmaster: alicia", []string{
 			"aurora/org.yaml:35: the alias postmaster is for alicia, who is not among the people",
 		}},
+		{"alias by a reserved name", "aurora/org.yaml", "postmaster: alice", "postmaster: alice\n  cheio: ana\n  mudou: ana", []string{
+			"aurora/org.yaml:36: warning: cheio is a reserved local part (452 4.2.2: the mailbox is full); here it is this one, and does not answer so",
+		}},
+		{"reserved names for a list and with elsewhere", "aurora/org.yaml", "postmaster: alice", "postmaster: alice\n  mudou: ana\nelsewhere: bruno@boreal.test\nlists:\n  - {address: erro, owner: ana, members: [alice]}", []string{
+			"aurora/org.yaml:36: warning: mudou is a reserved local part (551 5.1.6: has moved to an address elsewhere); here it is this one, and does not answer so",
+			"aurora/org.yaml:39: warning: erro is a reserved local part (451 4.3.0: an error of the server); here it is this one, and does not answer so",
+		}},
 		{"alias that is a person", "aurora/org.yaml", "postmaster: alice", "postmaster: alice\n  ana: alice", []string{
 			"aurora/org.yaml:36: ana is a person and cannot be an alias",
 		}},

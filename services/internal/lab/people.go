@@ -78,6 +78,7 @@ func (r *report) checkDomains(s *site) {
 func (r *report) checkPeople(s *site) {
 	o := s.org
 	for i, p := range o.People {
+		r.warnReserved(s, p.Name, s.doc.line("people", i, "name"))
 		switch {
 		case p.Name == "":
 			r.missing(s, "name", "people", i)

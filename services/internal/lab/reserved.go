@@ -72,8 +72,22 @@ func (o *Org) Reserved(local string) (Reserved, bool) {
 var (
 	textElsewhere = text.New("%q is not a mail address", "%q não é um endereço de correio")
 	textNotThere  = text.New("%s is an address of this site; %q wants another organisation's", "%s é um endereço deste site; %q pede o de outra organização")
+	textInstead   = text.New("%s is a reserved local part (%s); here it is this one, and does not answer so", "%s é uma parte local reservada (%s); aqui é esta, e não responde assim")
 	textCircle    = text.New("%s is a reserved name itself; mail would go round in circles", "%s é também um nome reservado; o correio andaria em círculos")
 )
+
+// warnReserved tells that a person, an alias or a list takes a reserved name.
+func (r *report) warnReserved(s *site, local string, line int) {
+	name, ok := reserved(local)
+	if !ok || s.org.Domain == "" || (name == Moved || name == Forwarded) && s.org.Elsewhere == "" {
+		return
+	}
+	for _, p := range ReservedParts {
+		if p.Local == name {
+			r.warn(s.file(), line, textInstead, local, word(p.Does))
+		}
+	}
+}
 
 // checkElsewhere keeps forwarded mail from coming back.
 func (r *report) checkElsewhere(s *site) {
