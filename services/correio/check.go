@@ -26,7 +26,7 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 }
 
-// faultJSON is one line of `check --json`.
+// faultJSON is one of the faults of `check --json`.
 type faultJSON struct {
 	File  string `json:"file"`
 	Line  int    `json:"line,omitempty"`
@@ -37,6 +37,7 @@ type faultJSON struct {
 func (a *app) check(dir string) error {
 	_, faults := lab.Check(dir)
 	broken := 0
+	all := []faultJSON{}
 	for _, f := range faults {
 		level := "warning"
 		if f.Level == lab.Broken {
@@ -47,7 +48,10 @@ func (a *app) check(dir string) error {
 			fmt.Fprintln(a.stdout, f.In(a.lang))
 			continue
 		}
-		if err := a.data(faultJSON{File: f.File, Line: f.Line, Level: level, Text: f.Err.In(a.lang)}); err != nil {
+		all = append(all, faultJSON{File: f.File, Line: f.Line, Level: level, Text: f.Err.In(a.lang)})
+	}
+	if a.json {
+		if err := a.data(map[string]any{"faults": all}); err != nil {
 			return err
 		}
 	}

@@ -251,6 +251,9 @@ func TestCheck(t *testing.T) {
 	if got := execute(t, nil, "", "check", "../../deploy"); got.status != exitOK || got.stdout != "" {
 		t.Errorf("check of the repository's lab: %+v, want no faults", got)
 	}
+	if got := execute(t, nil, "", "check", "../../deploy", "--json"); got.status != exitOK || got.stdout != `{"faults":[]}`+"\n" {
+		t.Errorf("check --json without a fault: %+v", got)
+	}
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../../deploy")); err != nil {
 		t.Fatal(err)
@@ -267,7 +270,7 @@ func TestCheck(t *testing.T) {
 	if got.status != exitFailed || !strings.HasPrefix(got.stdout, file+":") || !strings.Contains(got.stdout, "colour") {
 		t.Errorf("check: %+v, want the place of the unknown key", got)
 	}
-	if got := execute(t, nil, "", "check", dir, "--json"); !strings.HasPrefix(got.stdout, `{"file":"`+file+`","line":`) {
+	if got := execute(t, nil, "", "check", dir, "--json"); !strings.HasPrefix(got.stdout, `{"faults":[{"file":"`+file+`","line":`) {
 		t.Errorf("check --json: %+v", got)
 	}
 	if got := execute(t, nil, "", "run", "--dir", dir, "--", "true"); got.status != exitFailed || !strings.Contains(got.stderr, file+":") {

@@ -54,8 +54,10 @@ var (
 var (
 	checkShort = text.New("Find what disagrees in a lab directory", "Acha o que não combina num diretório de laboratório")
 	checkLong  = text.New(
-		"Reads a lab directory (default: deploy) and reports every fault, as FILE:LINE: TEXT.\nExit status 1 when the lab could not be started like this.",
-		"Lê um diretório de laboratório (padrão: deploy) e aponta cada falha, como ARQUIVO:LINHA: TEXTO.\nCódigo de saída 1 se o laboratório não pode ser iniciado assim.")
+		"Reads a lab directory (default: deploy) and reports every fault, as FILE:LINE: TEXT.\n--json prints {\"faults\": [...]}, each with file, line, level (error or warning) and text.\n"+
+			"Exit status 1 when the lab could not be started like this.",
+		"Lê um diretório de laboratório (padrão: deploy) e aponta cada falha, como ARQUIVO:LINHA: TEXTO.\n--json mostra {\"faults\": [...]}, cada uma com file, line, level (error ou warning) e text.\n"+
+			"Código de saída 1 se o laboratório não pode ser iniciado assim.")
 	checkBroken = text.New("%s: %d fault(s)", "%s: %d falha(s)")
 	checkFine   = text.New("%s: no faults", "%s: nenhuma falha")
 )
