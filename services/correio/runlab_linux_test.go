@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -148,6 +149,7 @@ func TestATakenPortIsOneLineAndNothingIsStarted(t *testing.T) {
 type started struct {
 	cmd  *exec.Cmd
 	page string
+	said string // before it
 }
 
 func startLab(t *testing.T) *started {
@@ -170,7 +172,7 @@ func startLab(t *testing.T) *started {
 			drained := make(chan struct{})
 			go func() { defer close(drained); io.Copy(io.Discard, stderr) }()
 			t.Cleanup(func() { cmd.Process.Kill(); <-drained })
-			return &started{cmd, strings.TrimSpace(page)}
+			return &started{cmd, strings.TrimSpace(page), said}
 		}
 	}
 	t.Fatalf("the lab did not say where its page is:\n%s", said)
@@ -179,6 +181,10 @@ func startLab(t *testing.T) *started {
 
 func TestThePageIsReachedFromOutsideUntilASignal(t *testing.T) {
 	lab := startLab(t)
+	status := execute(t, nil, "", "status", "--lab", lab.page)
+	if nodes := strings.Count(status.stdout, "\n") - 1; !strings.HasPrefix(lab.said, fmt.Sprintf("The lab is running: %d nodes.\n", nodes)) {
+		t.Errorf("%d nodes in status; run said %q", nodes, lab.said)
+	}
 	resp, err := http.Get(lab.page + "/readyz")
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s/readyz: %v, %v", lab.page, resp, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -116,9 +115,6 @@ func (f *Fleet) add(name string, log *slog.Logger, create func() (*Member, error
 	f.slots[name] = &slot{state: Stopped, make: create, log: log}
 	f.order = append(f.order, name)
 }
-
-// Names lists the nodes in the order of the lab's files.
-func (f *Fleet) Names() []string { return slices.Clone(f.order) }
 
 // Dir is the lab directory that the nodes read.
 func (f *Fleet) Dir() string { return f.cfg.Lab.Dir }

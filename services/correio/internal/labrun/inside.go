@@ -87,7 +87,7 @@ func (r *runner) run(ctx context.Context) (int, error) {
 	if len(r.Command) > 0 {
 		status, err = r.inner.Command(r.Command, r.environment(state))
 	} else {
-		r.welcome(f)
+		r.welcome()
 		<-ctx.Done()
 		r.say(stopping)
 	}
@@ -253,12 +253,18 @@ func (r *runner) environment(state string) []string {
 	)
 }
 
-func (r *runner) welcome(f *fleet.Fleet) {
+// welcome says where things are. The observatory is not counted as a node: it is
+// who counts them, in `status` and on the page.
+func (r *runner) welcome() {
+	nodes := 0
+	for _, org := range r.lab.Orgs {
+		nodes += len(org.Hosts)
+	}
 	byHand := byTalk.Sprintf(r.Lang, r.PageURL)
 	if len(r.UserPorts) > 0 {
 		byHand = byTelnet.In(r.Lang)
 	}
-	r.say(running, len(f.Names()), r.PageURL, byHand)
+	r.say(running, nodes, r.PageURL, byHand)
 }
 
 func (r *runner) say(t text.Text, args ...any) {
