@@ -13,6 +13,8 @@ import (
 
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/usage"
+	"correio/services/internal/journey"
+	"correio/services/internal/text"
 )
 
 const (
@@ -189,7 +191,16 @@ func (a *app) queueRow(m client.Queued) string {
 		to += " " + queueMore.Sprintf(a.lang, len(m.To)-1)
 	}
 	return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\t%s",
-		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.when(m.NextAttempt), m.State, printable(m.LastReply))
+		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.when(m.NextAttempt), queueState(m.State, a.lang), printable(m.LastReply))
+}
+
+// queueState is a message's state as people read it, in the words of its journey.
+// An active one is queued there, which says nothing of a message in a queue.
+func queueState(state string, lang text.Lang) string {
+	if state == "active" {
+		return queueActive.In(lang)
+	}
+	return journey.State(state).In(lang)
 }
 
 // when says how long from now an attempt is made.
@@ -305,7 +316,7 @@ func (a *app) showQueued(node string, m client.QueuedDetails) error {
 		}{node, m})
 	}
 	var b strings.Builder
-	b.WriteString(queueShowText.Sprintf(a.lang, m.ID, node, m.MessageID, m.From, m.Arrived.Local().Format(time.DateTime), brief(time.Since(m.Arrived)), m.Size, m.State))
+	b.WriteString(queueShowText.Sprintf(a.lang, m.ID, node, m.MessageID, m.From, m.Arrived.Local().Format(time.DateTime), brief(time.Since(m.Arrived)), m.Size, queueState(m.State, a.lang)))
 	if m.State == "quarantined" {
 		b.WriteString("  " + printable(m.LastReply) + "\n")
 	}

@@ -15,6 +15,7 @@ import (
 	"correio/services/correio/internal/client"
 	"correio/services/internal/control"
 	"correio/services/internal/problem"
+	"correio/services/internal/text"
 )
 
 // queues is a lab of two MTAs that answer, one that does not, and a workstation.
@@ -134,6 +135,25 @@ func TestQueueListsEveryMTAAndSaysWhoIsSilent(t *testing.T) {
 	}
 	if got.status != exitFailed {
 		t.Errorf("status %d", got.status)
+	}
+}
+
+// The states were English in a Portuguese table.
+func TestQueueSaysStatesInTheWordsOfTheTrace(t *testing.T) {
+	for state, want := range map[string]string{"active": "ativa", "deferred": "adiada", "held": "retida", "quarantined": "em quarentena", "newer": "newer"} {
+		if en, pt := queueState(state, text.English), queueState(state, text.Portuguese); en != state || pt != want {
+			t.Errorf("%s: %s and %s, want %s", state, en, pt, want)
+		}
+	}
+	lab := newQueues(t)
+	if got := execute(t, nil, "", "queue", "--lab", lab.url, "--lang", "pt-BR"); !strings.Contains(got.stdout, "  retida  451") {
+		t.Errorf("list: %s", got.stdout)
+	}
+	if got := execute(t, nil, "", "queue", "show", "ABC", "--lab", lab.url, "--lang", "pt-BR"); !strings.Contains(got.stdout, "estado      retida\n") {
+		t.Errorf("show: %s", got.stdout)
+	}
+	if got := execute(t, nil, "", "queue", "--lab", lab.url, "--lang", "pt-BR", "--json"); !strings.Contains(got.stdout, `"state":"held"`) {
+		t.Errorf("--json: %s", got.stdout)
 	}
 }
 

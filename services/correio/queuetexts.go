@@ -12,12 +12,13 @@ var (
 			"a time finds out whether it is back, the others wait for that. An MTA that somebody has stopped is named; exit\n"+
 			"status 0 all the same, 1 when another one does not answer, or none does.",
 		"Lista as mensagens que esperam, a mais antiga primeiro, de todos os MTAs, de um HOST ou de uma organização. Uma\n"+
-			"mensagem está active antes do fim da primeira tentativa, deferred depois, held se alguém a reteve, quarantined\n"+
-			"se alguém precisa olhar. Um destino que não respondeu várias vezes seguidas está morto: uma mensagem por vez\n"+
-			"descobre se ele voltou, as outras esperam por isso. Um MTA que alguém parou é indicado; mesmo assim o código de\n"+
-			"saída é 0, e 1 se outro não responde, ou se nenhum responde.")
+			"mensagem está ativa (active) antes do fim da primeira tentativa, adiada (deferred) depois, retida (held) se\n"+
+			"alguém a reteve, em quarentena (quarantined) se alguém precisa olhar; --state e --json usam os nomes em inglês.\n"+
+			"Um destino que não respondeu várias vezes seguidas está morto: uma mensagem por vez descobre se ele voltou, as\n"+
+			"outras esperam por isso. Um MTA que alguém parou é indicado; mesmo assim o código de saída é 0, e 1 se outro\n"+
+			"não responde, ou se nenhum responde.")
 	queueDomainFlag     = text.New("only what waits for this `DOMAIN`", "só o que espera por este `DOMÍNIO`")
-	queueStateFlag      = text.New("only this `STATE`: active, deferred, held or quarantined", "só este `ESTADO`: active, deferred, held ou quarantined")
+	queueStateFlag      = text.New("only this `STATE`: active, deferred, held or quarantined", "só este `ESTADO`: active (ativa), deferred (adiada), held (retida) ou quarantined (em quarentena)")
 	queueLimitFlag      = text.New("how many messages of each MTA", "quantas mensagens de cada MTA")
 	queueNodeFlag       = text.New("only this MTA or organisation, `HOST` or ORG (default: all)", "só este MTA ou organização, `HOST` ou ORG (padrão: todos)")
 	queueAllFlag        = text.New("everything that waits", "tudo o que espera")
@@ -25,6 +26,7 @@ var (
 	queueNodeColumn     = text.New("NODE", "NÓ")
 	queueNow            = text.New("now", "agora")
 	queueIn             = text.New("in %s", "em %s")
+	queueActive         = text.New("active", "ativa")
 	queueMore           = text.New("+%d", "+%d")
 	queueShown          = text.New("%s: %d of %d messages are shown; --limit shows more", "%s: %d de %d mensagens mostradas; --limit mostra mais")
 	queueEmpty          = text.New("Nothing waits.", "Nada espera.")
