@@ -34,8 +34,8 @@ func (x *Index) Assemble(message string) (j Journey, ok bool) {
 		return Journey{}, false
 	}
 	j = a.summary()
-	j.Subject = a.subject()
 	j.Steps = a.steps()
+	j.Subject = subject(j.Steps)
 	number(&j)
 	return j, true
 }

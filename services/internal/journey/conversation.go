@@ -42,10 +42,10 @@ func (a *assembly) conversation(c, p *conn) []Step {
 		asServer = a.views(server, false, common.Kind)
 	}
 	if client != nil {
-		asClient = a.views(client, true, common.Kind)
+		asClient = ours(a.views(client, true, common.Kind))
 	}
 	if len(asClient) == 0 {
-		asClient, asServer = asServer, nil
+		asClient, asServer = ours(asServer), nil
 	}
 	steps := make([]Step, 0, len(asClient))
 	for _, v := range asClient { // it carries the queue id on every line
@@ -77,7 +77,8 @@ func step(s Step, v view, other *view) Step {
 }
 
 // match finds the other end's account of a transaction: the one that has the
-// queue id which this end was given, or else began next to it.
+// queue id which this end was given, or else began next to it. It is nil where
+// that one is about another message, or was over before, or began after.
 func match(v view, others []view) *view {
 	var best *view
 	for i := range others {
@@ -88,6 +89,9 @@ func match(v view, others []view) *view {
 		if best == nil || apart(v, *other) < apart(v, *best) {
 			best = other
 		}
+	}
+	if best == nil || best.foreign || best.start.After(v.end) || best.end.Before(v.start) {
+		return nil
 	}
 	return best
 }
@@ -120,48 +124,69 @@ type view struct {
 	next       string // the id the other end gave
 	data       bool   // a message was sent, and not only asked about
 	report     bool   // the transaction is about the report, not the message
+	foreign    bool   // it is about another message, and only its times are known
 }
 
-// views picks the transactions of a connection that are about this message,
-// the first of the connection with the greeting and login that led to it. What
-// a POP3 session fetched is one view: a session is what a person sees.
+// ours leaves out the transactions about other messages.
+func ours(views []view) []view {
+	return slices.DeleteFunc(views, func(v view) bool { return v.foreign })
+}
+
+// views tells the transactions of a connection, the first of it with the greeting
+// and login that led to it; those about other messages are foreign. What a POP3
+// session fetched of this message is one view: a session is what a person sees.
 func (a *assembly) views(c *conn, client bool, kind Kind) []view {
 	blocks := split(c.records, client, kind)
 	var all []view
 	var whole []*event.Record
-	for i, block := range blocks {
-		if i == 0 || !a.concerns(block) {
-			continue
+	some := false
+	for i, block := range blocks[1:] {
+		foreign := !a.concerns(block)
+		some = some || !foreign
+		if !foreign {
+			block = a.without(block)
 		}
-		if i == 1 {
+		if i == 0 {
 			block = slices.Concat(blocks[0], block)
 		}
-		if kind == POP3 {
+		switch {
+		case foreign:
+			all = append(all, view{foreign: true, start: block[0].Time, end: block[len(block)-1].Time})
+		case kind == POP3:
 			whole = append(whole, block...)
-			continue
+		default:
+			all = append(all, a.view(c, block, client))
 		}
-		all = append(all, a.view(c, block, client))
 	}
-	if len(all)+len(whole) == 0 && a.concerns(blocks[0]) {
+	if !some && a.concerns(blocks[0]) {
 		whole = blocks[0]
 	}
 	if len(whole) > 0 {
 		all = append(all, a.view(c, whole, client))
 	}
-	return slices.DeleteFunc(all, func(v view) bool { return len(v.lines) == 0 })
+	return slices.DeleteFunc(all, func(v view) bool { return len(v.lines) == 0 && !v.foreign })
+}
+
+// without leaves out what was said for another message before its transaction
+// began.
+func (a *assembly) without(block []*event.Record) []*event.Record {
+	return slices.DeleteFunc(slices.Clone(block), func(r *event.Record) bool { return r.Queue != "" && !hasQueue(a, r) })
 }
 
 // view makes one end's account of the records of a transaction.
 func (a *assembly) view(c *conn, records []*event.Record, client bool) view {
 	v := view{start: records[0].Time, report: a.conns.report[c.at]}
-	secure := secureBefore(c.records, records[0])
+	secure, quit := secureBefore(c.records, records[0]), false
 	for _, r := range records {
-		v.end = r.Time
 		if report, ours := a.queues.report[at{r.Node, r.Queue}]; ours && r.Queue != "" {
 			v.queue, v.report = r.Queue, report
 		}
 		if next := r.Meta.Get(event.NextQueue); next != "" {
 			v.next = next
+		}
+		quit = quit || closes(r) || r.Kind == event.KindLine && strings.EqualFold(r.Text, "QUIT")
+		if !quit { // a connection may be kept for long
+			v.end = r.Time
 		}
 		switch {
 		case r.Kind == event.KindTLS && r.Text == event.Established:
@@ -187,9 +212,14 @@ func note(offset int64, r reason.Reason) Line {
 
 func hasQueue(a *assembly, r *event.Record) bool { return a.queues.has(at{r.Node, r.Queue}) }
 
-// concerns reports whether one of the records belongs to a queue id of this
-// journey.
+// concerns reports whether the command that began a transaction, or else one of
+// its records, belongs to a queue id of this journey. A client knows the queue id
+// from the beginning; whatever comes of another message later, as the end of a
+// connection that was kept for it, is none of this one.
 func (a *assembly) concerns(block []*event.Record) bool {
+	if len(block) > 0 && block[0].Kind == event.KindLine && block[0].Queue != "" {
+		return hasQueue(a, block[0])
+	}
 	return slices.ContainsFunc(block, func(r *event.Record) bool { return r.Queue != "" && hasQueue(a, r) })
 }
 

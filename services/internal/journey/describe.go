@@ -2,7 +2,6 @@ package journey
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"correio/services/internal/event"
@@ -149,35 +148,4 @@ func (a *assembly) nextHop(r *event.Record) hop {
 		}
 	}
 	return hopUnknown
-}
-
-// subject is the first Subject line that went over a connection of the journey.
-func (a *assembly) subject() string {
-	var best *event.Record
-	for _, key := range a.conns.order {
-		if a.conns.report[key] {
-			continue
-		}
-		for _, r := range a.conn(key).records {
-			if r.Kind != event.KindLine || r.Queue != "" && !hasQueue(a, r) {
-				continue
-			}
-			if _, ok := cutSubject(r.Text); ok && (best == nil || before(r, best) < 0) {
-				best = r
-			}
-		}
-	}
-	if best == nil {
-		return ""
-	}
-	subject, _ := cutSubject(best.Text)
-	return subject
-}
-
-func cutSubject(line string) (string, bool) {
-	const name = "subject:"
-	if len(line) < len(name) || !strings.EqualFold(line[:len(name)], name) {
-		return "", false
-	}
-	return strings.TrimSpace(line[len(name):]), true
 }

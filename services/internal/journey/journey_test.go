@@ -70,7 +70,7 @@ func (l *lab) submit(conn, q, message, port string) {
 	l.line(pc, conn, "", event.In, "220 mx1.aurora.test ESMTP")
 	l.line(pc, conn, "", event.Out, "MAIL FROM:<"+ana+">")
 	l.line(mx1a, conn, "", event.In, "MAIL FROM:<"+ana+">")
-	l.line(pc, conn, "", event.Out, "Subject: Oi")
+	l.line(mx1a, conn, "", event.In, "Subject: Oi")
 	l.line(pc, conn, "", event.Out, ".")
 	l.queue(mx1a, conn, q, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno, event.Size, "100")
 	l.line(mx1a, conn, q, event.Out, "250 2.0.0 Ok: queued as "+q)
