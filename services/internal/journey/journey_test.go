@@ -345,14 +345,14 @@ func TestRenderShowsControlCharactersInsteadOfObeyingThem(t *testing.T) {
 	l.submit("c-1", q1, message, "5000")
 	l.relay()
 	j, _ := journey.Assemble(l.records, message)
-	const evil = "x\x1b]0;owned\a\u009b2J\u202eend"
+	const evil = "x\x1b]0;owned\a\u009b2J\u202e\n\tend"
 	j.Subject, j.Steps[0].Detail = evil, evil
 	j.Steps[0].Lines = append(j.Steps[0].Lines, journey.Line{Dir: ">", Text: evil})
 	var b bytes.Buffer
 	if err := journey.Render(&b, j, text.English, journey.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(b.String(), `x\x1b]0;owned\a\u009b2J\u202eend`); n != 3 || strings.ContainsAny(b.String(), "\x1b\a\u009b\u202e") {
+	if n := strings.Count(b.String(), `x\x1b]0;owned\a\u009b2J\u202e\n    end`); n != 3 || strings.ContainsAny(b.String(), "\x1b\a\u009b\u202e\t") {
 		t.Errorf("shown %d times, want 3:\n%q", n, b.String())
 	}
 }

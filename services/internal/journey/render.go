@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reason"
@@ -26,24 +24,10 @@ type Options struct {
 // peers could send to command the reader's terminal, are written out.
 func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s · %s · %s\n", verdict(j, lang), txtSteps.Sprintf(lang, len(j.Steps)), readWord(j, lang))
-	fmt.Fprintf(&b, "%s: %s → %s\n", txtEnvelope.In(lang), Sender(j.From, lang), strings.Join(addresses(j), ", "))
-	if j.Subject != "" {
-		fmt.Fprintf(&b, "Subject: %s\n", j.Subject)
+	for _, line := range head(j, lang) {
+		b.WriteString(text.Visible(line))
+		b.WriteByte('\n')
 	}
-	if j.NoMessageID {
-		fmt.Fprintf(&b, "Message-ID: %s\n", txtNoID.Sprintf(lang, j.Message))
-	} else {
-		fmt.Fprintf(&b, "Message-ID: <%s>\n", j.Message)
-	}
-	for _, r := range j.Recipients {
-		if r.Reply != "" && r.State != Delivered {
-			fmt.Fprintf(&b, "%s: %s: %s\n", mailaddr.Both(r.Address), txtReporter.Sprintf(lang, r.Node), r.Reply)
-		}
-	}
-	head := visible(b.String())
-	b.Reset()
-	b.WriteString(head)
 	for _, s := range j.Steps {
 		b.WriteByte('\n')
 		renderStep(&b, s, lang, opts)
@@ -52,6 +36,28 @@ func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 		return fmt.Errorf("write journey: %w", err)
 	}
 	return nil
+}
+
+// head is the lines above the steps.
+func head(j Journey, lang text.Lang) []string {
+	lines := []string{
+		verdict(j, lang) + " · " + txtSteps.Sprintf(lang, len(j.Steps)) + " · " + readWord(j, lang),
+		txtEnvelope.In(lang) + ": " + Sender(j.From, lang) + " → " + strings.Join(addresses(j), ", "),
+	}
+	if j.Subject != "" {
+		lines = append(lines, "Subject: "+j.Subject)
+	}
+	if j.NoMessageID {
+		lines = append(lines, "Message-ID: "+txtNoID.Sprintf(lang, j.Message))
+	} else {
+		lines = append(lines, "Message-ID: <"+j.Message+">")
+	}
+	for _, r := range j.Recipients {
+		if r.Reply != "" && r.State != Delivered {
+			lines = append(lines, mailaddr.Both(r.Address)+": "+txtReporter.Sprintf(lang, r.Node)+": "+r.Reply)
+		}
+	}
+	return lines
 }
 
 // verdict says what became of each recipient's copy, the least advanced first.
@@ -133,22 +139,22 @@ func renderStep(b *strings.Builder, s Step, lang text.Lang, opts Options) {
 			head += "  " + extra
 		}
 	}
-	b.WriteString(paint(visible(head), s.Failed, opts.Color))
+	b.WriteString(paint(text.Visible(head), s.Failed, opts.Color))
 	b.WriteByte('\n')
 	if s.Queue != "" || s.NextQueue != "" {
-		fmt.Fprintf(b, "      %s\n", visible(joinNonEmpty(" → ", s.Queue, s.NextQueue)))
+		fmt.Fprintf(b, "      %s\n", text.Visible(joinNonEmpty(" → ", s.Queue, s.NextQueue)))
 	}
 	if s.Reply != "" {
-		fmt.Fprintf(b, "      · %s\n", visible(s.Reply))
+		fmt.Fprintf(b, "      · %s\n", text.Visible(s.Reply))
 	}
 	for _, r := range s.Reasons {
-		fmt.Fprintf(b, "      · %s\n", visible(r.In(lang)))
+		fmt.Fprintf(b, "      · %s\n", text.Visible(r.In(lang)))
 	}
 	if opts.Brief {
 		return
 	}
 	for _, l := range s.Lines {
-		fmt.Fprintf(b, "      %6d ms  %s %s\n", l.OffsetMS, arrow(l), visible(l.in(lang)))
+		fmt.Fprintf(b, "      %6d ms  %s %s\n", l.OffsetMS, arrow(l), text.Visible(l.in(lang)))
 	}
 }
 
@@ -176,26 +182,6 @@ func (j Journey) Said(lang text.Lang) Journey {
 		j.Steps[i] = s
 	}
 	return j
-}
-
-// visible writes control characters as Go does, such as "\x1b". Line ends stay.
-func visible(s string) string {
-	if !strings.ContainsFunc(s, hidden) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool {
-	return r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // word is the outcome of a step: what a server said stays as it was said, words

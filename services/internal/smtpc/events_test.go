@@ -59,3 +59,29 @@ func TestEventsTellTheDialogueAndMaskSecrets(t *testing.T) {
 		t.Errorf("events (-want +got)\n%s", d)
 	}
 }
+
+// The tabs of every Received field were shown as "\x09", and the events had that
+// in their place.
+func TestEventsKeepTheOctetsThatTracesSpellOut(t *testing.T) {
+	conn, finish := converse(t, "S: 554 no\tand \x1b[31mno\u202e")
+	log := event.NewLog("mx1.aurora.test", 0)
+	var traced, kept string
+	_, err := Open(t.Context(), conn, Options{
+		Hello: "mx1.aurora.test", Events: log, Trace: func(l Line) { traced = l.Text },
+	})
+	if err == nil {
+		t.Error("no error of a 554")
+	}
+	finish()
+	for _, r := range log.After(0, 100).Records {
+		if r.Kind == event.KindLine {
+			kept = r.Text
+		}
+	}
+	if want := "554 no\tand \x1b[31mno\u202e"; kept != want {
+		t.Errorf("event %q, want %q", kept, want)
+	}
+	if want := `554 no    and \x1b[31mno\u202e`; traced != want {
+		t.Errorf("trace %q, want %q", traced, want)
+	}
+}

@@ -2,15 +2,13 @@ package smtpc
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/text"
 )
 
 // Line is one line of a dialogue, as it is shown: without its line end,
@@ -90,39 +88,22 @@ func (r *recorder) auth(text, user, mechanism string) {
 	r.append(event.KindAuth, text, event.M(event.User, user, event.Mechanism, mechanism))
 }
 
-// line tells about a line. Whoever shows it may be a terminal: control
-// characters, which a server's reply or somebody's header field may hold, are
-// spelled out.
-func (r *recorder) line(dir event.Dir, text string, step Step) {
+// line tells about a line. Events have it as it went over the wire. Who traces
+// may be a terminal: control characters, which a server's reply or somebody's
+// header field may hold, are spelled out there.
+func (r *recorder) line(dir event.Dir, said string, step Step) {
 	if !r.watched() {
 		return
 	}
-	text = visible(text)
 	if r.trace != nil {
-		r.trace(Line{Time: time.Now(), Dir: dir, Text: text, Step: step, TLS: r.secure})
+		r.trace(Line{Time: time.Now(), Dir: dir, Text: text.Visible(said), Step: step, TLS: r.secure})
 	}
 	if r.events != nil {
 		r.events.Append(event.Record{
-			Conn: r.conn, Queue: r.queue, Kind: event.KindLine, Dir: dir, Text: text,
+			Conn: r.conn, Queue: r.queue, Kind: event.KindLine, Dir: dir, Text: strings.ToValidUTF8(said, "\ufffd"),
 			Meta: event.M(event.Step, step.String()),
 		})
 	}
-}
-
-// visible spells control characters as "\x1b", and what is not UTF-8 as U+FFFD.
-func visible(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			fmt.Fprintf(&b, `\x%02x`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 func (r *recorder) watched() bool { return r.events != nil || r.trace != nil }

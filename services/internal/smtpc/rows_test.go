@@ -220,7 +220,7 @@ func TestRow8ControlBytesStayWhereTheyAre(t *testing.T) {
 	if err == nil || err.Error() != "banner: 554  [31mred\ufffd /   ç" {
 		t.Errorf("got %q", err)
 	}
-	if d := cmp.Diff([]string{`554-\x1b[31mred` + "\ufffd", `554 \x00` + "\u2028ç"}, shown); d != "" {
+	if d := cmp.Diff([]string{`554-\x1b[31mred` + "\ufffd", `554 \x00\u2028ç`}, shown); d != "" {
 		t.Errorf("shown (-want +got)\n%s", d)
 	}
 	finish()
