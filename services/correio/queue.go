@@ -230,14 +230,7 @@ func brief(d time.Duration) string {
 
 // printable is what other people's servers said, without what a terminal would
 // obey.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
-}
+func printable(s string) string { return text.Visible(s) }
 
 func (a *app) queueShowCommand() *cobra.Command {
 	var node string

@@ -90,7 +90,7 @@ func (q *queues) show(w http.ResponseWriter, r *http.Request) {
 	}
 	next := time.Now().Add(30*time.Second + 500*time.Millisecond)
 	control.WriteJSON(w, http.StatusOK, client.QueuedDetails{
-		Queued: waitingMessage(), Header: "Subject: Oi\r\nX: \x1b[31m",
+		Queued: waitingMessage(), Header: "Subject: Oi\r\nX: \x1b[31m\u202e",
 		Recipients: []client.QueuedRecipient{
 			{Address: "a@x.test", Attempts: 11, LastReply: heldReply, Held: true}, {Address: "b@x.test", Attempts: 2, NextAttempt: &next, Dead: true},
 		},
@@ -119,7 +119,7 @@ func TestQueueListsEveryMTAAndSaysWhoIsSilent(t *testing.T) {
 	lab := newQueues(t)
 	got := execute(t, nil, "", "queue", "--lab", lab.url)
 	for _, want := range []string{
-		"NODE", "LAST REPLY", "mx1.aurora.test  ABC  1h30m  367   <ana@aurora.test>  a@x.test +1  11     -     held   451 4.4.1 nobody?[31m there",
+		"NODE", "LAST REPLY", "mx1.aurora.test  ABC  1h30m  367   <ana@aurora.test>  a@x.test +1  11     -     held   451 4.4.1 nobody\\x1b[31m there",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s", want, got.stdout)
@@ -221,8 +221,8 @@ func TestQueueShowFindsTheMessage(t *testing.T) {
 	lab := newQueues(t)
 	got := execute(t, nil, "", "queue", "show", "ABC", "--lab", lab.url)
 	for _, want := range []string{
-		"ABC at mx1.boreal.test\n", "Message-ID  m@aurora.test\n", "a@x.test: 11 attempt(s), next -, held\n              451 4.4.1 nobody?[31m there\n",
-		"b@x.test: 2 attempt(s), next in 30s, its destination is dead\n", "\n  Subject: Oi\n  X: ?[31m\n",
+		"ABC at mx1.boreal.test\n", "Message-ID  m@aurora.test\n", "a@x.test: 11 attempt(s), next -, held\n              451 4.4.1 nobody\\x1b[31m there\n",
+		"b@x.test: 2 attempt(s), next in 30s, its destination is dead\n", "\n  Subject: Oi\n  X: \\x1b[31m\\u202e\n",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s", want, got.stdout)

@@ -92,7 +92,8 @@ type frame struct {
 }
 
 func (p *page) frame(w http.ResponseWriter, r *http.Request) frame {
-	return frame{Title: p.Lab.Name, Lang: choose(w, r), Lab: p.Lab.Name, Version: p.Version, Speed: p.Speed, Path: r.URL.EscapedPath()}
+	name := cell(p.Lab.Name)
+	return frame{Title: name, Lang: choose(w, r), Lab: name, Version: p.Version, Speed: p.Speed, Path: r.URL.EscapedPath()}
 }
 
 type homeView struct {
@@ -239,8 +240,9 @@ func details(r event.Record) string {
 	return cell(b.String())
 }
 
-// cell cuts a text to what a table can show.
+// cell cuts a text to what a table can show, and shows what a browser would obey.
 func cell(s string) string {
+	s = text.Visible(s)
 	n := 0
 	for i := range s {
 		if n++; n > maxCell {

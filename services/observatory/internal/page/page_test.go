@@ -22,7 +22,7 @@ import (
 	"correio/services/observatory/internal/history"
 )
 
-const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
+const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>` + "\x1b]0;x\a\u202e"
 
 // show returns a page of a lab where everything that others can say is hostile.
 func show(t *testing.T, path string, header http.Header) *httptest.ResponseRecorder {
@@ -143,6 +143,26 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 	if body := show(t, "/", nil).Body.String(); !strings.Contains(body, "&lt;script&gt;alert(1)") {
 		t.Error("the hostile text is not shown at all")
+	}
+}
+
+// Titles, subjects and records went out with what turns the order of the text
+// round, or commands the terminal that it is copied to.
+func TestHostileTextIsShownAndNotObeyed(t *testing.T) {
+	for path, status := range pages {
+		shown := 0
+		for n := range parse(t, show(t, path, nil)).Descendants() {
+			if n.Type != html.TextNode {
+				continue
+			}
+			if strings.ContainsAny(n.Data, "\x1b\a\u202e") {
+				t.Errorf("%s: in a %s: %q", path, n.Parent.Data, n.Data)
+			}
+			shown += strings.Count(n.Data, `\x1b]0;x\a\u202e`)
+		}
+		if shown == 0 && status == http.StatusOK {
+			t.Errorf("%s does not show them at all", path)
+		}
 	}
 }
 

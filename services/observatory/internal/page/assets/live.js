@@ -15,9 +15,19 @@ let last = root.dataset.after || "";
 let waiting = []; // records that came in since the last frame
 let paused = false;
 
+// What a browser would obey is written out, as the observatory does it.
+function visible(text) {
+  return text.replaceAll("\t", "    ").replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (c) => {
+    const short = "\x07\b\f\n\r\v".indexOf(c);
+    if (short >= 0) return "\\" + "abfnrv"[short];
+    const code = c.charCodeAt(0);
+    return code < 0x80 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u" + code.toString(16).padStart(4, "0");
+  });
+}
+
 function cell(row, text, className) {
   const td = row.insertCell();
-  td.textContent = text;
+  td.textContent = visible(text);
   if (className) td.className = className;
   return td;
 }
@@ -33,7 +43,7 @@ function timeCell(row, when) {
 function details(r) {
   const parts = [(r.dir ? r.dir + " " : "") + (r.text || "")];
   for (const [key, value] of Object.entries(r.meta || {})) parts.push(key + " " + value);
-  const text = parts.join(" · ");
+  const text = visible(parts.join(" · "));
   return text.length > 300 ? text.slice(0, 300) + "…" : text;
 }
 
@@ -94,7 +104,7 @@ function messageRow(r) {
   showNames([fromCell(row, sender(r)), cell(row, r.meta?.to || "")]);
   const link = document.createElement("a");
   link.href = "/m/" + encodeURIComponent(nameOf(r));
-  link.textContent = nameOf(r);
+  link.textContent = visible(nameOf(r));
   row.insertCell().append(link);
   return row;
 }
@@ -117,7 +127,7 @@ function show(item) {
     byId("no-messages")?.remove();
     prepend(messages, messageRow(r));
     const announce = byId("announce");
-    announce.textContent = announce.dataset.message + ": " + (sender(r) || messages.dataset.report) + " → " + (r.meta?.to || "");
+    announce.textContent = visible(announce.dataset.message + ": " + (sender(r) || messages.dataset.report) + " → " + (r.meta?.to || ""));
   }
 }
 
@@ -171,7 +181,7 @@ function showNode(node) {
     old.replaceWith(sample.cloneNode(true));
     byId("announce").textContent = node.name + ": " + sample.querySelector(".word").textContent;
   }
-  how.querySelector(".reason").textContent = node.reason || "";
+  how.querySelector(".reason").textContent = visible(node.reason || "");
   row.querySelector(".records").textContent = node.records;
 }
 
