@@ -33,8 +33,12 @@ func (x *Index) Assemble(message string) (j Journey, ok bool) {
 	if !ok {
 		return Journey{}, false
 	}
-	j = a.summary()
-	j.Steps = a.steps()
+	steps, started := a.steps(), a.seeds[0].Time
+	if len(steps) > 0 && steps[0].Start.Before(started) {
+		started = steps[0].Start
+	}
+	j = a.summary(started)
+	j.Steps = steps
 	j.Subject = subject(j.Steps)
 	number(&j)
 	return j, true
@@ -57,7 +61,7 @@ func (x *Index) Standing(message string) (s Standing, ok bool) {
 	if !ok {
 		return Standing{}, false
 	}
-	return Standing{Message: a.message, State: a.summary().State, Names: slices.Sorted(maps.Keys(a.names))}, true
+	return Standing{Message: a.message, State: a.summary(a.seeds[0].Time).State, Names: slices.Sorted(maps.Keys(a.names))}, true
 }
 
 // assembly collects what belongs to one message.
@@ -255,9 +259,6 @@ func joinNonEmpty(sep string, parts ...string) string {
 
 // number gives the steps their numbers and offsets.
 func number(j *Journey) {
-	if len(j.Steps) > 0 && j.Steps[0].Start.Before(j.Started) {
-		j.Started = j.Steps[0].Start
-	}
 	for i := range j.Steps {
 		j.Steps[i].Number = i + 1
 		j.Steps[i].OffsetMS = j.Steps[i].Start.Sub(j.Started).Milliseconds()

@@ -5,21 +5,23 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 )
 
 // rank orders states by how far they are.
 var rank = []State{Held, Quarantined, Queued, Deferred, Handed, Bounced, Dropped, Delivered}
 
-// summary tells who sent what to whom, and what became of it.
-func (a *assembly) summary() Journey {
-	j := Journey{Message: a.message, NoMessageID: a.seeds[0].Message == "", Started: a.seeds[0].Time}
-	var last time.Time
+// summary tells who sent what to whom, and what became of it, since the time
+// started.
+func (a *assembly) summary(started time.Time) Journey {
+	j := Journey{Message: a.message, NoMessageID: a.seeds[0].Message == "", Started: started}
+	var last *event.Record
 	for _, r := range a.own() {
 		switch {
 		case r.Kind == event.KindStore && r.Text == event.Retrieved:
 			j.Read = true
 		case r.Kind == event.KindQueue && a.progress(&j, r), r.Kind == event.KindStore && r.Text == event.Stored:
-			last = r.Time
+			last = r
 		}
 	}
 	j.Read = j.Read || slices.ContainsFunc(a.x.byMessage.m[a.message], func(r *event.Record) bool {
@@ -31,10 +33,25 @@ func (a *assembly) summary() Journey {
 		})
 		j.State = least.State
 	}
-	if !last.IsZero() {
-		j.TookMS = max(0, last.Sub(j.Started).Milliseconds())
+	if last != nil {
+		j.TookMS = j.since(last)
 	}
 	return j
+}
+
+// since tells how long after the beginning a record was made, in milliseconds.
+func (j *Journey) since(r *event.Record) int64 { return max(0, r.Time.Sub(j.Started).Milliseconds()) }
+
+// untold reports whether a failure was not told to the sender: no report about it
+// went out, and the record says why.
+func untold(r *event.Record) bool {
+	return r.Meta.Get(event.BounceID) == "" && slices.ContainsFunc(reason.Parse(r.Meta.Get(event.Rules)),
+		func(why reason.Reason) bool { return leavesUntold(why.Rule) })
+}
+
+// leavesUntold reports whether by a rule nobody tells the sender.
+func leavesUntold(rule reason.Rule) bool {
+	return rule == reason.NotToBeTold || rule == reason.DoubleBounce || rule == reason.NobodyLeft
 }
 
 // own returns what queues and stores recorded of the message itself, not of a
@@ -90,7 +107,10 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 		if len(original) == len(to) && original[i] != address {
 			j.forget(original[i]) // it goes on under another name
 		}
-		j.set(Recipient{Address: address, State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply)})
+		j.set(Recipient{
+			Address: address, State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply),
+			TookMS: j.since(r), Untold: r.Text == event.Bounced && untold(r),
+		})
 	}
 	return true
 }
@@ -100,7 +120,7 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 func (j *Journey) stop(r *event.Record) (changed bool) {
 	for i, to := range j.Recipients {
 		if to.Node == r.Node && !to.State.Over() && to.State != Handed {
-			j.Recipients[i].State, changed = Quarantined, true
+			j.Recipients[i].State, j.Recipients[i].TookMS, changed = Quarantined, j.since(r), true
 		}
 	}
 	return changed

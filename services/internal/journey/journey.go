@@ -45,7 +45,7 @@ const (
 	Queued      State = "queued"      // an MTA has it
 	Deferred    State = "deferred"    // an attempt failed, another will follow
 	Handed      State = "handed-over" // a host took it that the lab does not watch, or not yet
-	Bounced     State = "bounced"     // given up, the sender was told
+	Bounced     State = "bounced"     // given up, and the sender mostly told
 	Dropped     State = "dropped"     // a person has removed it
 	Delivered   State = "delivered"   // on disk in a mailbox
 )
@@ -65,8 +65,8 @@ type Journey struct {
 	State       State       `json:"state"` // the least advanced recipient's
 	Recipients  []Recipient `json:"recipients"`
 	Started     time.Time   `json:"started"`
-	// TookMS is the time from the first record to the last change of a
-	// recipient's state, in milliseconds.
+	// TookMS is the time from the beginning to the last change of a recipient's
+	// state, in milliseconds.
 	TookMS int64  `json:"took_ms"`
 	Read   bool   `json:"read"` // somebody has fetched it
 	Steps  []Step `json:"steps"`
@@ -78,6 +78,12 @@ type Recipient struct {
 	State   State  `json:"state"`
 	Node    string `json:"node"`            // who said so last
 	Reply   string `json:"reply,omitempty"` // the reply that decided
+	// TookMS is the time from the beginning of the journey to what made this state of it, in
+	// milliseconds.
+	TookMS int64 `json:"took_ms"`
+	// Untold says that the sender was not told that it failed: it did not want to
+	// know, or there is nobody to tell.
+	Untold bool `json:"untold,omitempty"`
 }
 
 // Step is one conversation, or one thing that happened inside a node.

@@ -216,7 +216,7 @@ func TestJourneyKnowsEnvelopeSubjectAndQueueIDs(t *testing.T) {
 	if j.From != ana || j.Subject != "Oi" || !j.Read {
 		t.Errorf("from %q, subject %q, read %v; want %q, Oi, true", j.From, j.Subject, j.Read, ana)
 	}
-	want := []journey.Recipient{{Address: bruno, State: journey.Delivered, Node: mx1b, Reply: "250 2.1.5 Ok: stored as " + q3}}
+	want := []journey.Recipient{{Address: bruno, State: journey.Delivered, Node: mx1b, Reply: "250 2.1.5 Ok: stored as " + q3, TookMS: 29}}
 	if diff := cmp.Diff(want, j.Recipients); diff != "" {
 		t.Errorf("recipients (-want +got):\n%s", diff)
 	}

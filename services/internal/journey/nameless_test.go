@@ -85,8 +85,8 @@ func TestQueueIDNamesAMessageThatHasAMessageID(t *testing.T) {
 // server had refused the one.
 func TestHeadlineTellsReturnedFromDelivered(t *testing.T) {
 	j := journey.Journey{Message: message, From: ana, State: journey.Bounced, TookMS: 15, Recipients: []journey.Recipient{
-		{Address: bruno, State: journey.Delivered, Node: mx1b, Reply: "250 Ok"},
-		{Address: "nobody@boreal.test", State: journey.Bounced, Node: mx1a, Reply: "550 5.1.1 no such mailbox here"},
+		{Address: bruno, State: journey.Delivered, Node: mx1b, Reply: "250 Ok", TookMS: 15},
+		{Address: "nobody@boreal.test", State: journey.Bounced, Node: mx1a, Reply: "550 5.1.1 no such mailbox here", TookMS: 15},
 	}}
 	got := rendered(t, j)
 	for _, want := range []string{

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"correio/services/internal/event"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reason"
 	"correio/services/internal/text"
@@ -42,7 +43,7 @@ func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 func head(j Journey, lang text.Lang) []string {
 	lines := []string{
 		verdict(j, lang) + " · " + txtSteps.Sprintf(lang, len(j.Steps)) + " · " + readWord(j, lang),
-		txtEnvelope.In(lang) + ": " + Sender(j.From, lang) + " → " + strings.Join(addresses(j), ", "),
+		txtEnvelope.In(lang) + ": " + Sender(j.From, lang) + " → " + strings.Join(names(j.Recipients), ", "),
 	}
 	if j.Subject != "" {
 		lines = append(lines, "Subject: "+j.Subject)
@@ -64,8 +65,10 @@ func head(j Journey, lang text.Lang) []string {
 func verdict(j Journey, lang text.Lang) string {
 	var parts []string
 	for _, state := range rank {
-		if who := addressesIn(j, state); len(who) > 0 {
-			parts = append(parts, verdictOf(j, state, strings.Join(who, ", "), lang))
+		for _, untold := range []bool{false, true} {
+			if who := j.those(state, untold); len(who) > 0 {
+				parts = append(parts, j.verdictOf(who, lang))
+			}
 		}
 	}
 	if len(parts) == 0 {
@@ -74,12 +77,37 @@ func verdict(j Journey, lang text.Lang) string {
 	return strings.Join(parts, " · ")
 }
 
-func verdictOf(j Journey, state State, who string, lang text.Lang) string {
-	t, ok := txtVerdicts[state]
-	if !ok {
-		return txtNobody.Sprintf(lang, j.Message)
+// those returns the recipients in a state, the sender of the mail told or not.
+func (j Journey) those(state State, untold bool) []Recipient {
+	return slices.DeleteFunc(slices.Clone(j.Recipients), func(r Recipient) bool { return r.State != state || r.Untold != untold })
+}
+
+// verdictOf says what became of recipients of which the same became, and after
+// how long: together where that was the same as well.
+func (j Journey) verdictOf(who []Recipient, lang text.Lang) string {
+	verdict, after := txtVerdicts[who[0].State], txtAfter[who[0].State]
+	if who[0].Untold {
+		verdict = txtUntold
 	}
-	return t.Sprintf(lang, who, (time.Duration(j.TookMS) * time.Millisecond).String())
+	var parts []string
+	for rest := who; len(rest) > 0; {
+		took, n := j.took(rest[0]), 1
+		for n < len(rest) && j.took(rest[n]) == took {
+			n++
+		}
+		parts = append(parts, after.Sprintf(lang, strings.Join(names(rest[:n]), ", "), took.String()))
+		rest = rest[n:]
+	}
+	return verdict.Sprintf(lang, strings.Join(parts, ", "))
+}
+
+// took is a recipient's time until its outcome, or that of the journey so far.
+func (j Journey) took(r Recipient) time.Duration {
+	ms := r.TookMS
+	if r.State == Held || r.State == Queued || r.State == Deferred {
+		ms = j.TookMS
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 func readWord(j Journey, lang text.Lang) string {
@@ -89,19 +117,10 @@ func readWord(j Journey, lang text.Lang) string {
 	return txtUnread.In(lang)
 }
 
-func addressesIn(j Journey, state State) []string {
-	var out []string
-	for _, r := range j.Recipients {
-		if r.State == state {
-			out = append(out, mailaddr.Both(r.Address))
-		}
-	}
-	return out
-}
-
-func addresses(j Journey) []string {
-	out := make([]string, len(j.Recipients))
-	for i, r := range j.Recipients {
+// names shows the addresses of recipients.
+func names(who []Recipient) []string {
+	out := make([]string, len(who))
+	for i, r := range who {
 		out[i] = mailaddr.Both(r.Address)
 	}
 	return out
@@ -189,6 +208,9 @@ func (j Journey) Said(lang text.Lang) Journey {
 func word(s Step, lang text.Lang) string {
 	switch s.Kind {
 	case Queue, Store:
+		if s.Outcome == event.Bounced && slices.ContainsFunc(s.Reasons, func(r reason.Said) bool { return leavesUntold(r.Rule) }) {
+			return txtFailed.In(lang)
+		}
 		if t, ok := txtOutcomes[s.Outcome]; ok {
 			return t.In(lang)
 		}

@@ -7,15 +7,27 @@ import (
 
 var (
 	txtVerdicts = map[State]text.Text{
-		Held:        text.New("Put aside by a person: %s (%s so far)", "Posta de lado por uma pessoa: %s (há %s)"),
-		Quarantined: text.New("Put into quarantine: %s (after %s)", "Posta em quarentena: %s (após %s)"),
-		Queued:      text.New("On its way: %s (%s so far)", "A caminho: %s (há %s)"),
-		Deferred:    text.New("Waiting for another attempt: %s (%s so far)", "À espera de nova tentativa: %s (há %s)"),
-		Handed:      text.New("Handed over: %s (%s)", "Entregue a outro servidor: %s (%s)"),
-		Bounced:     text.New("Returned to the sender: %s (after %s)", "Devolvida ao remetente: %s (após %s)"),
-		Dropped:     text.New("Removed from the queue by a person: %s (after %s)", "Removida da fila por uma pessoa: %s (após %s)"),
-		Delivered:   text.New("Delivered to %s in %s", "Entregue a %s em %s"),
+		Held:        text.New("Put aside by a person: %s", "Posta de lado por uma pessoa: %s"),
+		Quarantined: text.New("Put into quarantine: %s", "Posta em quarentena: %s"),
+		Queued:      text.New("On its way: %s", "A caminho: %s"),
+		Deferred:    text.New("Waiting for another attempt: %s", "À espera de nova tentativa: %s"),
+		Handed:      text.New("Handed over: %s", "Entregue a outro servidor: %s"),
+		Bounced:     text.New("Returned to the sender: %s", "Devolvida ao remetente: %s"),
+		Dropped:     text.New("Removed from the queue by a person: %s", "Removida da fila por uma pessoa: %s"),
+		Delivered:   text.New("Delivered to %s", "Entregue a %s"),
 	}
+	// txtUntold is the verdict on what failed without a word to the sender.
+	txtUntold = text.New("Failed, and the sender was not told: %s", "Falhou, e o remetente não foi avisado: %s")
+	// txtAfter are recipients, and the time until that became of them.
+	txtAfter = map[State]text.Text{
+		Held: txtSoFar, Queued: txtSoFar, Deferred: txtSoFar,
+		Quarantined: txtThen, Bounced: txtThen, Dropped: txtThen,
+		Handed:    text.New("%s (%s)", "%s (%s)"),
+		Delivered: text.New("%s in %s", "%s em %s"),
+	}
+	txtSoFar = text.New("%s (%s so far)", "%s (há %s)")
+	txtThen  = text.New("%s (after %s)", "%s (após %s)")
+
 	txtStates = map[State]text.Text{
 		Held:        text.New("held", "retida"),
 		Quarantined: text.New("quarantined", "em quarentena"),
@@ -37,6 +49,7 @@ var (
 	txtReport   = text.New("report", "relatório")
 	txtUnseen   = text.New("(not observed)", "(não observado)")
 
+	txtFailed   = text.New("failed", "falhou")
 	txtQuestion = text.New("does the mailbox take it?", "a caixa aceita?")
 	txtOutcomes = map[string]text.Text{
 		event.Attempt:     text.New("attempt", "tentativa"),

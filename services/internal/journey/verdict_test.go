@@ -1,0 +1,68 @@
+package journey_test
+
+import (
+	"strings"
+	"testing"
+
+	"correio/services/internal/event"
+	"correio/services/internal/journey"
+	"correio/services/internal/reason"
+	"correio/services/internal/text"
+)
+
+const carla = "carla@cedro.test"
+
+// headline returns the first line of what people read of a journey.
+func headline(t *testing.T, j journey.Journey, lang text.Lang) string {
+	t.Helper()
+	var b strings.Builder
+	if err := journey.Render(&b, j, lang, journey.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(b.String(), "\n")
+	return line
+}
+
+// The time of one recipient was shown for all, and grew while others waited.
+func TestEachRecipientHasItsOwnTime(t *testing.T) {
+	l := newLab()
+	l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, carla+", beto@cedro.test, "+bruno)
+	l.queue(mx1a, "", q1, "", event.Delivered, event.To, carla)
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "450 later", event.RetryIn, "5s")
+	l.queue(mx1a, "", q1, "", event.Delivered, event.To, "beto@cedro.test")
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "450 later", event.RetryIn, "5s")
+	j, _ := journey.Assemble(l.records, message)
+	want := "Waiting for another attempt: bruno@boreal.test (4ms so far) · Handed over: carla@cedro.test (1ms), beto@cedro.test (3ms) · "
+	if got := headline(t, j, text.English); !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// With NOTIFY=NEVER the headline said that the mail had been returned.
+func TestHeadlineDoesNotSayReturnedWhereTheSenderIsNotTold(t *testing.T) {
+	for rule, told := range map[reason.Rule]bool{reason.NotToBeTold: false, reason.DoubleBounce: false, "": true} {
+		l := newLab()
+		l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno)
+		rules, report := reason.Encode(reason.New(rule)), ""
+		if told {
+			rules, report = "", q2
+		}
+		l.queue(mx1a, "", q1, "", event.Bounced, event.To, bruno, event.Reply, "550 no", event.Rules, rules, event.BounceID, report)
+		j, _ := journey.Assemble(l.records, message)
+		want := map[text.Lang]string{
+			text.English:    "Failed, and the sender was not told: bruno@boreal.test (after 1ms)",
+			text.Portuguese: "Falhou, e o remetente não foi avisado: bruno@boreal.test (após 1ms)",
+		}
+		if told {
+			want = map[text.Lang]string{
+				text.English:    "Returned to the sender: bruno@boreal.test (after 1ms)",
+				text.Portuguese: "Devolvida ao remetente: bruno@boreal.test (após 1ms)",
+			}
+		}
+		for lang, want := range want {
+			if got := headline(t, j, lang); !strings.HasPrefix(got, want) || j.State != journey.Bounced {
+				t.Errorf("%q: %s, %q, want %q", rule, j.State, got, want)
+			}
+		}
+	}
+}
