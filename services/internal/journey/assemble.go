@@ -73,6 +73,8 @@ type assembly struct {
 	conns   found // connections that spoke of it
 	seen    map[at]*conn
 	names   map[string]bool // see Standing
+	// original is what the sender called a recipient, by what it became.
+	original map[string]string
 }
 
 // found is what was found within nodes, in the order in which it was.
@@ -100,7 +102,7 @@ func (x *Index) collect(name string) (*assembly, bool) {
 		return nil, false
 	}
 	a := &assembly{
-		x: x, message: message, seeds: seeds, seen: map[at]*conn{}, names: map[string]bool{message: true},
+		x: x, message: message, seeds: seeds, seen: map[at]*conn{}, names: map[string]bool{message: true}, original: map[string]string{},
 		queues: found{report: map[at]bool{}}, conns: found{report: map[at]bool{}},
 	}
 	for _, r := range seeds {

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -106,13 +107,22 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 	for i, address := range to {
 		if len(original) == len(to) && original[i] != address {
 			j.forget(original[i]) // it goes on under another name
+			a.rename(original[i], address)
 		}
 		j.set(Recipient{
-			Address: address, State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply),
+			Address: address, Original: a.original[address], State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply),
 			TookMS: j.since(r), Untold: r.Text == event.Bounced && untold(r),
 		})
 	}
 	return true
+}
+
+// rename notes what the sender called a recipient that stands behind another one,
+// which may itself stand behind one.
+func (a *assembly) rename(from, to string) {
+	if first := cmp.Or(a.original[from], from); first != to {
+		a.original[to] = first
+	}
 }
 
 // stop notes that a node has put the message into quarantine, and with it

@@ -75,9 +75,12 @@ type Journey struct {
 // Recipient is one envelope recipient and what became of its copy.
 type Recipient struct {
 	Address string `json:"address"`
-	State   State  `json:"state"`
-	Node    string `json:"node"`            // who said so last
-	Reply   string `json:"reply,omitempty"` // the reply that decided
+	// Original is the address that the sender named, where that is another one and
+	// the records tell.
+	Original string `json:"original,omitempty"`
+	State    State  `json:"state"`
+	Node     string `json:"node"`            // who said so last
+	Reply    string `json:"reply,omitempty"` // the reply that decided
 	// TookMS is the time from the beginning of the journey to what made this state of it, in
 	// milliseconds.
 	TookMS int64 `json:"took_ms"`

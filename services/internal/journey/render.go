@@ -43,7 +43,7 @@ func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 func head(j Journey, lang text.Lang) []string {
 	lines := []string{
 		verdict(j, lang) + " · " + txtSteps.Sprintf(lang, len(j.Steps)) + " · " + readWord(j, lang),
-		txtEnvelope.In(lang) + ": " + Sender(j.From, lang) + " → " + strings.Join(names(j.Recipients), ", "),
+		txtEnvelope.In(lang) + ": " + Sender(j.From, lang) + " → " + strings.Join(names(j.Recipients, lang), ", "),
 	}
 	if j.Subject != "" {
 		lines = append(lines, "Subject: "+j.Subject)
@@ -95,7 +95,7 @@ func (j Journey) verdictOf(who []Recipient, lang text.Lang) string {
 		for n < len(rest) && j.took(rest[n]) == took {
 			n++
 		}
-		parts = append(parts, after.Sprintf(lang, strings.Join(names(rest[:n]), ", "), took.String()))
+		parts = append(parts, after.Sprintf(lang, strings.Join(names(rest[:n], lang), ", "), took.String()))
 		rest = rest[n:]
 	}
 	return verdict.Sprintf(lang, strings.Join(parts, ", "))
@@ -117,11 +117,14 @@ func readWord(j Journey, lang text.Lang) string {
 	return txtUnread.In(lang)
 }
 
-// names shows the addresses of recipients.
-func names(who []Recipient) []string {
+// names shows the addresses of recipients, and whom the sender named instead.
+func names(who []Recipient, lang text.Lang) []string {
 	out := make([]string, len(who))
 	for i, r := range who {
 		out[i] = mailaddr.Both(r.Address)
+		if r.Original != "" {
+			out[i] += " (" + txtFor.Sprintf(lang, mailaddr.Both(r.Original)) + ")"
+		}
 	}
 	return out
 }

@@ -46,6 +46,7 @@ var (
 	txtNull     = text.New("nobody: a report, which must not be answered", "ninguém: um relatório, que não deve ser respondido")
 	txtNoID     = text.New("none (here it goes by %s)", "nenhum (aqui ela atende por %s)")
 	txtReporter = text.New("reported by %s", "relatado por %s")
+	txtFor      = text.New("for %s", "por %s")
 	txtReport   = text.New("report", "relatório")
 	txtUnseen   = text.New("(not observed)", "(não observado)")
 

@@ -66,3 +66,23 @@ func TestHeadlineDoesNotSayReturnedWhereTheSenderIsNotTold(t *testing.T) {
 		}
 	}
 }
+
+// Mail to an alias was "delivered to postmaster", whom nobody had written to.
+func TestHeadlineNamesWhomTheSenderNamed(t *testing.T) {
+	const postmaster, lento = "postmaster@cedro.test", "lento@cedro.test"
+	l := newLab()
+	l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, lento+", "+bruno)
+	l.queue(mx1b, "i-1", q2, message, event.Accepted, event.From, "<"+ana+">",
+		event.To, "plantao@cedro.test, "+bruno, event.Original, lento+", "+bruno)
+	l.queue(mx1b, "i-1", q3, message, event.Accepted, event.From, "<"+ana+">", event.To, postmaster, event.Original, "plantao@cedro.test")
+	l.queue(mx1b, "", q3, "", event.Delivered, event.To, postmaster)
+	j, _ := journey.Assemble(l.records, message)
+	for lang, want := range map[text.Lang]string{
+		text.English:    "On its way: bruno@boreal.test (3ms so far) · Handed over: postmaster@cedro.test (for lento@cedro.test) (3ms)",
+		text.Portuguese: "A caminho: bruno@boreal.test (há 3ms) · Entregue a outro servidor: postmaster@cedro.test (por lento@cedro.test) (3ms)",
+	} {
+		if got := headline(t, j, lang); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
