@@ -102,6 +102,7 @@ func TestHomeShowsNodesMessagesAndRecords(t *testing.T) {
 	body := show(t, "/?lang=pt-BR", nil).Body.String()
 	for _, want := range []string{
 		"nready.aurora.test", "não está pronto", "inacessível", "parado", "servidor de nomes", "198.18.1.25", "3 perdidos",
+		"<caption>Mensagens, as mais novas primeiro<", "<caption>Registros dos nós, os mais novos primeiro<",
 		`href="/m/m%2F1@pc.aurora.test"`, "12:00:00.000", ">Q1<",
 	} {
 		if !strings.Contains(body, want) {

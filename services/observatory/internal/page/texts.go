@@ -41,6 +41,7 @@ var texts = map[string]text.Text{
 	"lan":         text.New("LAN", "LAN"),
 	"messages":    text.New("Messages", "Mensagens"),
 	"newest":      text.New("newest first", "as mais novas primeiro"),
+	"newest-of":   text.New("newest first", "os mais novos primeiro"), // records, which are masculine
 	"no-messages": text.New("No message yet. Send the first one:", "Nenhuma mensagem ainda. Envie a primeira:"),
 	"time":        text.New("Time (UTC)", "Hora (UTC)"),
 	"from":        text.New("From", "De"),
