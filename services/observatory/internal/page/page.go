@@ -63,7 +63,7 @@ func Register(mux *http.ServeMux, cfg Config) error {
 	p := &page{Config: cfg, assets: files}
 	p.templates, err = template.New("").Funcs(template.FuncMap{
 		"say": say, "asset": files.url, "clock": clockTime, "shape": shape, "cell": cell, "details": details, "mark": newMark,
-		"both": mailaddr.Both, "all": bothOfAll,
+		"both": mailaddr.Both, "all": bothOfAll, "kind": kindWord, "lexicon": lexiconFor,
 		"link": func(id string) string { return "/m/" + url.PathEscape(id) },
 		"api":  func(id string) string { return "/api/v1/journeys/" + url.PathEscape(id) },
 	}).ParseFS(templateFiles, "templates/*.html")
@@ -228,14 +228,14 @@ type mark struct {
 func newMark(lang text.Lang, s collect.State) mark { return mark{lang, s} }
 
 // details shows what a record says: the line, or the word with its details.
-func details(r event.Record) string {
+func details(lang text.Lang, r event.Record) string {
 	var b strings.Builder
 	if r.Dir != "" {
 		b.WriteString(string(r.Dir) + " ")
 	}
-	b.WriteString(r.Text)
+	b.WriteString(fact(lang, r))
 	for _, a := range r.Meta {
-		b.WriteString(" · " + a.Key + " " + a.Value)
+		b.WriteString(" · " + detail(lang, a.Key, a.Value))
 	}
 	return cell(b.String())
 }

@@ -40,9 +40,16 @@ function timeCell(row, when) {
   row.insertCell().append(time);
 }
 
+// A word of a record in the page's language; one that is new stays.
+const lexicon = events ? JSON.parse(events.dataset.lexicon) : null;
+const word = (sort, said) => lexicon.words[sort + said] ?? said;
+
 function details(r) {
-  const parts = [(r.dir ? r.dir + " " : "") + (r.text || "")];
-  for (const [key, value] of Object.entries(r.meta || {})) parts.push(key + " " + value);
+  const fact = lexicon.facts.includes(r.kind) ? word("fact ", r.text || "") : r.text || "";
+  const parts = [(r.dir ? r.dir + " " : "") + fact];
+  for (const [key, value] of Object.entries(r.meta || {})) {
+    parts.push(word("detail ", key) + " " + (lexicon.valued.includes(key) ? word("value ", value) : value));
+  }
   const text = visible(parts.join(" · "));
   return text.length > 300 ? text.slice(0, 300) + "…" : text;
 }
@@ -51,7 +58,7 @@ function eventRow(r) {
   const row = document.createElement("tr");
   timeCell(row, r.time);
   cell(row, r.node);
-  cell(row, r.kind);
+  cell(row, word("kind ", r.kind));
   cell(row, details(r), "line");
   cell(row, r.queue || "");
   return row;
