@@ -165,6 +165,27 @@ func TestPasswordIsMasked(t *testing.T) {
 	}
 }
 
+// The dialogue of a fetch is shown in a terminal, which obeyed what a server said.
+func TestTraceSpellsOutControlCharacters(t *testing.T) {
+	t.Parallel()
+	log := event.NewLog("pc.test", 0)
+	var said []string
+	c, err := pop3c.Open(t.Context(), serve(t, "+OK \x1b[31mhi\u202e\r\n"), pop3c.Options{
+		Host: "mda.test", Events: log,
+		Trace: func(_ time.Time, dir event.Dir, text string, _ bool) { said = append(said, string(dir)+text) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, want := strings.Join(said, "|"), `<+OK \x1b[31mhi\u202e`; got != want {
+		t.Errorf("transcript %q, want %q", got, want)
+	}
+	if got := log.After(0, 100).Records[1].Text; got != "+OK \x1b[31mhi\u202e" {
+		t.Errorf("event %q", got)
+	}
+}
+
 func TestSilentServerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

@@ -10,6 +10,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/text"
 )
 
 // recorder tells the event log and the Trace what happens on a connection.
@@ -58,13 +59,13 @@ func (r *recorder) auth(user, mechanism string, ok bool) {
 	r.append(event.KindAuth, text, event.M(event.User, user, event.Mechanism, mechanism))
 }
 
-func (r *recorder) line(dir event.Dir, text string) {
-	text = strings.ToValidUTF8(text, "�")
+// line tells about a line, as package smtpc does: who traces may be a terminal.
+func (r *recorder) line(dir event.Dir, said string) {
 	now := time.Now()
 	if r.trace != nil {
-		r.trace(now, dir, text, r.secure)
+		r.trace(now, dir, text.Visible(said), r.secure)
 	}
-	r.log.Append(event.Record{Time: now, Conn: r.conn, Kind: event.KindLine, Dir: dir, Text: text})
+	r.log.Append(event.Record{Time: now, Conn: r.conn, Kind: event.KindLine, Dir: dir, Text: strings.ToValidUTF8(said, "�")})
 }
 
 const (
