@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,16 +350,16 @@ func TestOverdueJobsTakeTurnsWithOtherDestinations(t *testing.T) {
 // destination: it is the next probe, and nobody is told that it waits.
 func TestJobThatHasBegunIsTheNextProbe(t *testing.T) {
 	var l log
-	up := false
+	var up atomic.Bool
 	cfg := Config{
 		Pause:  func(int) time.Duration { return time.Hour },
 		Parked: func(j Job, _ Destination) { l.add("%s waits", j.ID) },
 		Attempt: func(_ context.Context, j Job) Result {
-			if !up && !j.Begun {
+			if !up.Load() && !j.Begun {
 				return Result{Reach: Unreached, Again: true, Next: time.Now().Add(24 * time.Hour)}
 			}
 			l.add("%s begun=%t carry=%v", j.ID, j.Begun, j.Carry)
-			up = true
+			up.Store(true)
 			return Result{Reach: Reached}
 		},
 	}
