@@ -42,21 +42,17 @@ package deliver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
 	"correio/services/internal/dnsclient"
-	"correio/services/internal/event"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
-	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/metrics"
@@ -275,14 +271,6 @@ func (d *Deliverer) troubled(j queue.Job) queue.Result {
 	return queue.Result{Next: time.Now().Add(d.cfg.Trouble), Again: true, Noticed: j.Noticed}
 }
 
-// survive keeps one bad message from ending the node.
-func (d *Deliverer) survive(id string, then func(err error)) {
-	if p := recover(); p != nil {
-		d.log.Error("attempt panicked", "msg_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		then(fmt.Errorf("panic: %v", p))
-	}
-}
-
 // reach says whether the destination is there. A verdict of DNS that is final
 // is as good as a host's.
 func (a *attempt) reach() queue.Reach {
@@ -387,30 +375,6 @@ func (a *attempt) now() time.Time {
 
 // age is how old the message is, in the lab's time.
 func (a *attempt) age() time.Duration { return a.d.env.Speed.Lab(a.now().Sub(a.arrived)) }
-
-// quarantine puts the message of a job aside, and returns the job's result.
-func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queue.Result {
-	ctx, cancel := settleContext(ctx)
-	defer cancel()
-	err := d.cfg.Spool.Quarantine(ctx, j.ID, why.Error())
-	switch {
-	case errors.Is(err, spool.ErrGone): // somebody has dropped it meanwhile
-		return queue.Result{Gone: true}
-	case err != nil:
-		d.log.Error("quarantine failed", "msg_id", j.ID, "err", errors.Join(err, why))
-		return d.troubled(j)
-	}
-	d.tellQuarantined(&spool.Entry{Message: spool.Message{ID: j.ID}}, reason.New(reason.Unreadable, why.Error()))
-	return queue.Result{}
-}
-
-// tellQuarantined records that a message was put aside.
-func (d *Deliverer) tellQuarantined(e *spool.Entry, why ...reason.Reason) {
-	d.log.Error("message put into quarantine", "msg_id", e.ID, "err", reason.Describe(why))
-	d.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Queue: e.ID, Message: e.MessageID, Text: event.Quarantined, Meta: event.M(event.Rules, reason.Encode(why...)),
-	})
-}
 
 // settleContext outlives the attempt's context: what was done must be written.
 func settleContext(ctx context.Context) (context.Context, context.CancelFunc) {
