@@ -121,7 +121,7 @@ func TestMistakesAreOneLineInBothLanguages(t *testing.T) {
 		{"unknown code", "codes 299", exitUsage, `never say "299"`, `nunca dizem "299"`},
 		{"code that is no number", "codes 45x", exitUsage, `never say "45x"`, `nunca dizem "45x"`},
 		{"try which code", "codes --try", exitUsage, "--try wants a code", "--try pede um código"},
-		{"code without a recipe", "codes 454 --try", exitUsage, "454 has no recipe", "454 não tem receita"},
+		{"code without a recipe", "codes 454 --try", exitUsage, "no dialogue with a server provokes 454", "nenhum diálogo com um servidor provoca o 454"},
 		{"no lab: try a code", "codes 451 --try --lab " + lab, exitNotRunning, "no lab answers", "nenhum laboratório"},
 		{"no lab directory", "run --dir /no/lab/here -- true", exitFailed, "/no/lab/here", "/no/lab/here"},
 		{"volumes of a node", "down --volumes mx1.boreal.test", exitUsage, "whole lab", "laboratório inteiro"},

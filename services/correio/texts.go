@@ -322,7 +322,7 @@ var (
 	codesReserved = text.New("Local parts that answer so at every organisation:", "Partes locais que respondem assim em toda organização:")
 	codesUnknown  = text.New("the lab's servers never say %q; they say: %s", "os servidores do laboratório nunca dizem %q; eles dizem: %s")
 	codesTryWhich = text.New("--try wants a code: correio codes 450 --try", "--try pede um código: correio codes 450 --try")
-	codesNoRecipe = text.New("%d has no recipe: it takes a server in trouble", "%d não tem receita: só com um servidor em apuros")
+	codesNoRecipe = text.New("no dialogue with a server provokes %d", "nenhum diálogo com um servidor provoca o %d")
 	codesNoMTA    = text.New("%s has no mail server", "%s não tem servidor de correio")
 	codesSeen     = text.New("Seen here as", "Visto aqui como")
 	codesAdvice   = text.New("What to do", "O que fazer")

@@ -16,7 +16,7 @@ type Entry struct {
 	// it, in order. "" stands for none.
 	Enhanced []Detail
 	// Recipes provoke the code on a running lab, the plainest first. Without any,
-	// it takes a server in trouble.
+	// it takes a server in trouble, or is said in the queue and in reports alone.
 	Recipes []Recipe
 }
 
