@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -185,14 +184,13 @@ func (l *lab) sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", err)
 	}
-	faults := make([]error, len(containers.Items))
-	var removals sync.WaitGroup
-	for i, c := range containers.Items {
-		removals.Go(func() {
-			_, faults[i] = l.docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-		})
+	var faults []error
+	// One after another: Docker loses count of a network's containers when several leave it at the same time, and
+	// then never removes the network.
+	for _, c := range containers.Items {
+		_, err := l.docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		faults = append(faults, err)
 	}
-	removals.Wait()
 	for _, n := range networks.Items {
 		_, err := l.docker.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
 		faults = append(faults, err)

@@ -54,16 +54,8 @@ func (a *app) down(cmd *cobra.Command, volumes, yes, kill bool) error {
 	if err != nil {
 		return err
 	}
-	if kill {
-		if err := project.Run(cmd.Context(), "kill"); err != nil {
-			return err
-		}
-	}
-	args := []string{"down", "--remove-orphans"}
-	if volumes {
-		args = append(args, "--volumes")
-	}
-	return project.Run(cmd.Context(), args...)
+	a.say(downStopping)
+	return project.Down(cmd.Context(), volumes, kill)
 }
 
 // killNodes ends containers without a warning, as a power failure does. A lab

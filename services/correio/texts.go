@@ -147,6 +147,7 @@ var (
 	downYesFlag       = text.New("do not ask", "não pergunta")
 	downKillFlag      = text.New("without a warning, as a power failure does (Docker only)", "sem aviso, como uma queda de energia (só no Docker)")
 	downAsk           = text.New("Throw away all mail and keys of the lab? [y/N]", "Jogar fora todas as mensagens e chaves do laboratório? [s/N]")
+	downStopping      = text.New("Stopping the nodes, one after another.", "Parando os nós, um após o outro.")
 	downNotSure       = text.New("nothing was done: --volumes wants a yes, or --yes", "nada foi feito: --volumes pede um sim, ou --yes")
 	downVolumesOfNode = text.New("--volumes is for the whole lab, not for single nodes", "--volumes é para o laboratório inteiro, não para nós")
 

@@ -102,7 +102,11 @@ func serves(version string) bool {
 // output runs a short command and returns what it prints; the error is its
 // complaint.
 func output(ctx context.Context, command []string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	return outputWithin(ctx, 30*time.Second, command)
+}
+
+func outputWithin(ctx context.Context, limit time.Duration, command []string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var complaint bytes.Buffer

@@ -27,5 +27,11 @@ var (
 	noContainer = text.New("service %s of project %s has no container: is the lab up (./scripts/up)?",
 		"o serviço %s do projeto %s não tem contêiner: o laboratório está no ar (./scripts/up)?")
 	composeFailed = text.New("%s failed: %v", "%s falhou: %v")
-	noSuchNode    = text.New("there is no node %q; the lab has: %s", "não há nó %q; o laboratório tem: %s")
+	networkInUse  = text.New(
+		"network %s stays, because containers that are not the lab's are on it: %s. Remove them (docker rm -f NAME) and run `correio down` again",
+		"a rede %s fica, porque há contêineres nela que não são do laboratório: %s. Remova-os (docker rm -f NOME) e rode `correio down` de novo")
+	networkMiscounted = text.New(
+		"network %s stays: Docker counts containers on it that are gone, a known fault. Restart Docker (sudo systemctl restart docker) and run `correio down` again; `correio up` works without that",
+		"a rede %s fica: o Docker conta nela contêineres que não existem mais, uma falha conhecida. Reinicie o Docker (sudo systemctl restart docker) e rode `correio down` de novo; `correio up` funciona sem isso")
+	noSuchNode = text.New("there is no node %q; the lab has: %s", "não há nó %q; o laboratório tem: %s")
 )
