@@ -17,7 +17,7 @@ func TestEveryAddressIsGuarded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/", "/m/last", "/healthz", "/readyz", "/api/v1/nodes", "/api/v1/events?follow=false", "/api/v1/dial", "/assets/style.css", "/nothing"} {
+	for _, path := range []string{"/", "/m/last", "/healthz", "/readyz", "/api/v1/nodes", "/api/v1/events?follow=false", "/api/v1/dial", "/live/nodes", "/live/records?follow=false", "/assets/style.css", "/nothing"} {
 		for host, allowed := range map[string]bool{
 			"127.0.0.1:8080": true, "observatory.nic.test:8080": true, "198.19.240.80:8080": true, "classroom.example": true, "evil.example": false,
 		} {

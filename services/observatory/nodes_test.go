@@ -128,6 +128,14 @@ func TestEventsGoOnBehindAnID(t *testing.T) {
 	if got := read("/api/v1/events?follow=false&after=" + ids["one"]); len(got) != 1 || got[0] != "two" {
 		t.Errorf("events after %q: %q, want only two", ids["one"], got)
 	}
+	resp, err := w.http.Get(w.base + "/live/records?follow=false&after=" + ids["one"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if rows, err := io.ReadAll(resp.Body); err != nil || strings.Contains(string(rows), "one") || !strings.Contains(string(rows), ` two"`) {
+		t.Errorf("rows after %q: %s, %v; want two without one", ids["one"], rows, err)
+	}
 }
 
 func TestControlPortsAreReachedWithTheTokenAndWithoutTheClientsHeaders(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,6 +168,20 @@ func problemOf(err error) problem.Problem {
 		return *p
 	}
 	return problem.Problem{}
+}
+
+// Limited refuses requests while as many as slots has room for are open.
+func Limited(slots chan struct{}, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case slots <- struct{}{}:
+		default:
+			WriteProblem(w, http.StatusServiceUnavailable, problem.New(problem.Busy, strconv.Itoa(cap(slots))))
+			return
+		}
+		defer func() { <-slots }()
+		next(w, r)
+	}
 }
 
 // WriteError answers with a status and one line that says what is wrong.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -24,19 +25,28 @@ const (
 	writeWait = 10 * time.Second
 )
 
+// Encoder appends to out what a stream says of a record, in one line.
+type Encoder func(r *event.Record, out []byte) ([]byte, error)
+
 // StreamEvents streams the records of a log as server-sent events, until the
 // watcher is gone; with ?follow=false only those that are there. The id of an
-// event is BOOT:POSITION; a watcher that sends it back in Last-Event-ID goes
-// on behind it, unless the node has restarted since: then it gets all there is.
+// event is BOOT:POSITION; a watcher that sends it back in Last-Event-ID, or at
+// first in ?after=, where it can send no header, goes on behind it, unless the
+// node has restarted since: then it gets all there is.
 func StreamEvents(w http.ResponseWriter, r *http.Request, log *event.Log) {
+	StreamAs(w, r, log, (*event.Record).AppendJSON)
+}
+
+// StreamAs is as StreamEvents, and says of each record what encode makes of it.
+func StreamAs(w http.ResponseWriter, r *http.Request, log *event.Log, encode Encoder) {
 	follow := r.URL.Query().Get("follow") != "false"
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	stream := eventStream{w: w, rc: http.NewResponseController(w), boot: log.Boot()}
+	stream := eventStream{w: w, rc: http.NewResponseController(w), boot: log.Boot(), encode: encode}
 	if err := stream.comment("boot " + log.Boot()); err != nil {
 		return
 	}
-	batch := event.Batch{Last: resumeAt(r.Header.Get("Last-Event-ID"), log.Boot())}
+	batch := event.Batch{Last: resumeAt(cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")), log.Boot())}
 	for {
 		seq := batch.Last
 		batch = log.AfterIn(batch.Records, seq, eventBatch)
@@ -88,10 +98,11 @@ func resumeAt(id, boot string) uint64 {
 }
 
 type eventStream struct {
-	w    http.ResponseWriter
-	rc   *http.ResponseController
-	boot string
-	out  []byte // what a batch was written into, for the next one
+	w      http.ResponseWriter
+	rc     *http.ResponseController
+	boot   string
+	encode Encoder
+	out    []byte // what a batch was written into, for the next one
 }
 
 func (s *eventStream) batch(b event.Batch) error {
@@ -105,7 +116,7 @@ func (s *eventStream) batch(b event.Batch) error {
 		out = append(append(append(out, "id: "...), s.boot...), ':')
 		out = append(strconv.AppendUint(out, first+uint64(i), 10), "\ndata: "...)
 		var err error
-		if out, err = b.Records[i].AppendJSON(out); err != nil {
+		if out, err = s.encode(&b.Records[i], out); err != nil {
 			return fmt.Errorf("encode event: %w", err)
 		}
 		out = append(out, "\n\n"...)

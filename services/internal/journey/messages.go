@@ -75,6 +75,15 @@ func (x *Index) firstOf(r *event.Record) *event.Record {
 	})
 }
 
+// SummaryOf returns a summary of the message that an MTA accepts by a record; ok
+// is false for every other record.
+func SummaryOf(r *event.Record) (s Summary, ok bool) {
+	if !accepted(r) {
+		return Summary{}, false
+	}
+	return summarize(nameOf(r), r), true
+}
+
 func summarize(name string, r *event.Record) Summary {
 	return Summary{Message: name, From: bare(r.Meta.Get(event.From)), To: splitList(r.Meta.Get(event.To)), Started: r.Time, Node: r.Node}
 }

@@ -121,7 +121,9 @@ func Register(mux *http.ServeMux, cfg Config) {
 		}
 		control.WriteJSON(w, http.StatusOK, Nodes{nodes})
 	})
-	mux.HandleFunc("GET /api/v1/events", limited(s.streams, s.events))
+	mux.HandleFunc("GET /api/v1/events", control.Limited(s.streams, func(w http.ResponseWriter, r *http.Request) {
+		control.StreamEvents(w, r, s.History.Log())
+	}))
 	mux.HandleFunc("GET /api/v1/journeys", s.journeys)
 	mux.HandleFunc("GET /api/v1/journeys/{id}", s.journey)
 	mux.Handle("/api/v1/nodes/{name}/control/{path...}", s.proxy())
@@ -136,20 +138,6 @@ func Register(mux *http.ServeMux, cfg Config) {
 // language is the one that a request asks for.
 func language(r *http.Request) text.Lang { return text.Parse(r.URL.Query().Get("lang")) }
 
-// limited refuses requests while as many as slots has room for are open.
-func limited(slots chan struct{}, next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case slots <- struct{}{}:
-		default:
-			control.WriteProblem(w, http.StatusServiceUnavailable, problem.New(problem.Busy, strconv.Itoa(cap(slots))))
-			return
-		}
-		defer func() { <-slots }()
-		next(w, r)
-	}
-}
-
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	waiting := s.Nodes.Waiting()
 	if len(waiting) == 0 {
@@ -161,15 +149,6 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 		why[i] = n.Why()
 	}
 	control.WriteJSON(w, http.StatusServiceUnavailable, Readiness{Reason: strings.Join(why, "; "), Waiting: waiting})
-}
-
-// events streams the merged records. A reader that cannot send Last-Event-ID,
-// as a page that opens its first stream, says ?after=ID.
-func (s *server) events(w http.ResponseWriter, r *http.Request) {
-	if id := r.URL.Query().Get("after"); id != "" && r.Header.Get("Last-Event-ID") == "" {
-		r.Header.Set("Last-Event-ID", id)
-	}
-	control.StreamEvents(w, r, s.History.Log())
 }
 
 func (s *server) journeys(w http.ResponseWriter, r *http.Request) {

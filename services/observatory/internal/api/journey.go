@@ -20,7 +20,7 @@ func (s *server) journey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if goal != "" {
-		limited(s.waits, func(w http.ResponseWriter, r *http.Request) { s.await(w, r, goal, timeout) })(w, r)
+		control.Limited(s.waits, func(w http.ResponseWriter, r *http.Request) { s.await(w, r, goal, timeout) })(w, r)
 		return
 	}
 	j, ok := s.History.Find(r.PathValue("id"))

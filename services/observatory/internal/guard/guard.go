@@ -43,7 +43,7 @@ func New(hosts []string, next http.Handler) http.Handler {
 			control.WriteProblem(w, http.StatusMisdirectedRequest, problem.New(problem.OtherName, printable(r.Host)))
 		case changes(r) && r.Header.Get(Header) == "":
 			control.WriteProblem(w, http.StatusForbidden, problem.New(problem.HeaderMissing, Header))
-		case strings.HasPrefix(r.URL.Path, "/api/") && foreign(r):
+		case forScripts(r.URL.Path) && foreign(r):
 			control.WriteProblem(w, http.StatusForbidden, problem.New(problem.OtherSite))
 		default:
 			next.ServeHTTP(w, r)
@@ -53,6 +53,12 @@ func New(hosts []string, next http.Handler) http.Handler {
 
 // changes reports whether a method may change anything (RFC 9110 §9.2.1).
 func changes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
+
+// forScripts reports whether a path is for programs and for the page's own
+// script, and for nobody to follow a link to.
+func forScripts(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/live/")
+}
 
 // foreign reports whether a browser says that another site's page sends the
 // request. Programs do not send these headers.

@@ -38,6 +38,7 @@ func TestWhoMayAsk(t *testing.T) {
 		{"a look without the header", "HEAD", "localhost", "/api/v1/x", nil, yes},
 		{"a foreign page reads the API", "GET", "localhost", "/api/v1/x", http.Header{"Sec-Fetch-Site": {"cross-site"}}, no},
 		{"a page on another port reads the API", "GET", "localhost", "/api/v1/x", http.Header{"Sec-Fetch-Site": {"same-site"}}, no},
+		{"a foreign page watches the records", "GET", "localhost", "/live/records", http.Header{"Sec-Fetch-Site": {"cross-site"}}, no},
 		{"our page reads the API", "GET", "localhost", "/api/v1/x", http.Header{"Sec-Fetch-Site": {"same-origin"}}, yes},
 		{"a foreign page links to ours", "GET", "localhost", "/m/x", http.Header{"Sec-Fetch-Site": {"cross-site"}}, yes},
 	}

@@ -1,12 +1,9 @@
 package page
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,20 +82,5 @@ func TestPageSaysReasonsInItsLanguage(t *testing.T) {
 		if body := international(t, target); !strings.Contains(body, want) {
 			t.Errorf("%s lacks %q:\n%s", target, want, body)
 		}
-	}
-}
-
-func TestNamesTellsTheScriptHowPeopleWrite(t *testing.T) {
-	query := url.Values{"of": {"ana@xn--caf-dma.test", "bruno@boreal.test", "x@xn--zz", "<script>", strings.Repeat("x", 2*maxCell)}}
-	var got []string
-	if err := json.Unmarshal([]byte(international(t, "/names?"+query.Encode())), &got); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"ana@café.test (xn--caf-dma.test)", "bruno@boreal.test", "x@xn--zz", "<script>", strings.Repeat("x", maxCell) + "…"}
-	if !slices.Equal(got, want) {
-		t.Errorf("names = %q, want %q", got, want)
-	}
-	if got := international(t, "/names"); got != "[]\n" {
-		t.Errorf("of nothing: %q", got)
 	}
 }

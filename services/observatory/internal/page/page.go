@@ -2,9 +2,10 @@
 // are, the last messages with their journeys, and the last records.
 //
 // Everything is written by the server, complete without scripts; live.js then
-// adds what comes in. What nodes and messages say is untrusted: it reaches the
-// page through html/template alone, and the script sets it as text alone. All
-// files are embedded; nothing is loaded from elsewhere.
+// adds what comes in, in the words that the server sends it. What nodes and
+// messages say is untrusted: it reaches the page through html/template alone,
+// and the script sets it as text alone. All files are embedded; nothing is loaded
+// from elsewhere.
 package page
 
 import (
@@ -18,10 +19,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"correio/services/internal/control"
-	"correio/services/internal/event"
 	"correio/services/internal/journey"
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
@@ -33,7 +32,6 @@ import (
 const (
 	maxMessages = 50
 	maxEvents   = 100
-	maxCell     = 300 // runes of one cell of the events table
 )
 
 //go:embed templates/*.html
@@ -62,17 +60,16 @@ func Register(mux *http.ServeMux, cfg Config) error {
 	}
 	p := &page{Config: cfg, assets: files}
 	p.templates, err = template.New("").Funcs(template.FuncMap{
-		"say": say, "asset": files.url, "clock": clockTime, "shape": shape, "cell": cell, "details": details, "mark": newMark,
-		"both": mailaddr.Both, "all": bothOfAll, "kind": kindWord, "lexicon": lexiconFor,
-		"link": func(id string) string { return "/m/" + url.PathEscape(id) },
-		"api":  func(id string) string { return "/api/v1/journeys/" + url.PathEscape(id) },
+		"say": say, "asset": files.url, "shape": shape, "cell": cell, "mark": newMark, "both": mailaddr.Both, "link": link,
+		"api": func(id string) string { return "/api/v1/journeys/" + url.PathEscape(id) },
 	}).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return fmt.Errorf("parse templates: %w", err)
 	}
 	mux.HandleFunc("GET /{$}", p.home)
 	mux.HandleFunc("GET /m/{id...}", p.message)
-	mux.HandleFunc("GET /names", names)
+	mux.HandleFunc("GET /live/records", control.Limited(make(chan struct{}, maxStreams), p.liveRecords))
+	mux.HandleFunc("GET /live/nodes", p.liveNodes)
 	mux.HandleFunc("GET /assets/{name}", p.assets.serve)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		p.render(w, r, http.StatusNotFound, "missing.html", missingView{frame: p.frame(w, r), Text: txtNoPage})
@@ -100,8 +97,8 @@ type homeView struct {
 	frame
 	Sites    []site
 	States   []collect.State
-	Messages []journey.Summary
-	Events   []event.Record // newest first
+	Messages []messageRow // newest first, as the next
+	Events   []recordRow
 }
 
 // site is the nodes of one site.
@@ -113,10 +110,13 @@ type site struct {
 func (p *page) home(w http.ResponseWriter, r *http.Request) {
 	v := homeView{frame: p.frame(w, r), Sites: p.sites(), States: collect.States}
 	latest := p.History.Latest(maxEvents)
-	slices.Reverse(latest.Records)
-	v.Events = latest.Records
+	for i := range slices.Backward(latest.Records) {
+		v.Events = append(v.Events, newRecordRow(v.Lang, &latest.Records[i]))
+	}
 	v.Live = fmt.Sprintf("%s:%d", p.History.Log().Boot(), latest.Last)
-	v.Messages = p.History.List(maxMessages) // after Latest: the script knows a message that it meets again
+	for _, s := range p.History.List(maxMessages) { // after Latest: the script knows a message that it meets again
+		v.Messages = append(v.Messages, newMessageRow(s))
+	}
 	p.render(w, r, http.StatusOK, "home.html", v)
 }
 
@@ -184,28 +184,6 @@ func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	http.Error(w, "the page could not be written; the observatory's log says why", http.StatusInternalServerError)
 }
 
-// bothOfAll shows addresses, each in both forms of its domain.
-func bothOfAll(addresses []string) string {
-	shown := make([]string, len(addresses))
-	for i, a := range addresses {
-		shown[i] = mailaddr.Both(a)
-	}
-	return strings.Join(shown, ", ")
-}
-
-// names tells the script how people write the addresses of a message whose
-// domains are internationalised: ?of=a@xn--….test&of=….
-func names(w http.ResponseWriter, r *http.Request) {
-	shown := []string{}
-	for _, name := range r.URL.Query()["of"] {
-		shown = append(shown, cell(mailaddr.Both(name)))
-	}
-	control.WriteJSON(w, http.StatusOK, shown)
-}
-
-// clockTime shows a time of day to the millisecond, in UTC as the script does.
-func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
-
 // shape tells states apart without colour.
 func shape(s collect.State) string {
 	switch s {
@@ -226,28 +204,3 @@ type mark struct {
 }
 
 func newMark(lang text.Lang, s collect.State) mark { return mark{lang, s} }
-
-// details shows what a record says: the line, or the word with its details.
-func details(lang text.Lang, r event.Record) string {
-	var b strings.Builder
-	if r.Dir != "" {
-		b.WriteString(string(r.Dir) + " ")
-	}
-	b.WriteString(fact(lang, r))
-	for _, a := range r.Meta {
-		b.WriteString(" · " + detail(lang, a.Key, a.Value))
-	}
-	return cell(b.String())
-}
-
-// cell cuts a text to what a table can show, and shows what a browser would obey.
-func cell(s string) string {
-	s = text.Visible(s)
-	n := 0
-	for i := range s {
-		if n++; n > maxCell {
-			return s[:i] + "…"
-		}
-	}
-	return s
-}

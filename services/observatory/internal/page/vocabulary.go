@@ -1,7 +1,6 @@
 package page
 
 import (
-	"encoding/json"
 	"slices"
 
 	"correio/services/internal/event"
@@ -126,26 +125,8 @@ func word(lang text.Lang, sort, said string) string {
 
 func kindWord(lang text.Lang, k event.Kind) string { return word(lang, aKind, string(k)) }
 
-// lexicon is the vocabulary for the script.
-type lexicon struct {
-	Words  map[string]string `json:"words"`
-	Facts  []event.Kind      `json:"facts"`
-	Valued []string          `json:"valued"`
-}
-
-func lexiconFor(lang text.Lang) (string, error) {
-	l := lexicon{Words: map[string]string{}, Facts: factKinds, Valued: valued}
-	for key, t := range vocabulary {
-		if said := t.In(lang); said != t.In(text.English) {
-			l.Words[key] = said
-		}
-	}
-	data, err := json.Marshal(l)
-	return string(data), err
-}
-
 // fact is the text of a record: a word of ours, or what somebody said.
-func fact(lang text.Lang, r event.Record) string {
+func fact(lang text.Lang, r *event.Record) string {
 	if slices.Contains(factKinds, r.Kind) {
 		return word(lang, aFact, r.Text)
 	}

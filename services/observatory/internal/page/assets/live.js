@@ -1,5 +1,6 @@
-// Adds to the page what comes in after it was written. Text of nodes and
-// messages is set as text, never as markup. The page is whole without this.
+// Adds to the page what comes in after it was written. The observatory sends it
+// in the page's words, as the page shows it; here it is set as text, never as
+// markup. The page is whole without this.
 
 const maxRows = 200;
 const root = document.documentElement;
@@ -15,52 +16,27 @@ let last = root.dataset.after || "";
 let waiting = []; // records that came in since the last frame
 let paused = false;
 
-// What a browser would obey is written out, as the observatory does it.
-function visible(text) {
-  return text.replaceAll("\t", "    ").replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (c) => {
-    const short = "\x07\b\f\n\r\v".indexOf(c);
-    if (short >= 0) return "\\" + "abfnrv"[short];
-    const code = c.charCodeAt(0);
-    return code < 0x80 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u" + code.toString(16).padStart(4, "0");
-  });
-}
-
 function cell(row, text, className) {
   const td = row.insertCell();
-  td.textContent = visible(text);
+  td.textContent = text;
   if (className) td.className = className;
   return td;
 }
 
-function timeCell(row, when) {
-  const iso = new Date(when).toISOString();
+function timeCell(row, r) {
   const time = document.createElement("time");
-  time.dateTime = iso;
-  time.textContent = iso.slice(11, 23);
+  time.dateTime = r.time;
+  time.textContent = r.clock;
   row.insertCell().append(time);
-}
-
-// A word of a record in the page's language; one that is new stays.
-const lexicon = events ? JSON.parse(events.dataset.lexicon) : null;
-const word = (sort, said) => lexicon.words[sort + said] ?? said;
-
-function details(r) {
-  const fact = lexicon.facts.includes(r.kind) ? word("fact ", r.text || "") : r.text || "";
-  const parts = [(r.dir ? r.dir + " " : "") + fact];
-  for (const [key, value] of Object.entries(r.meta || {})) {
-    parts.push(word("detail ", key) + " " + (lexicon.valued.includes(key) ? word("value ", value) : value));
-  }
-  const text = visible(parts.join(" · "));
-  return text.length > 300 ? text.slice(0, 300) + "…" : text;
 }
 
 function eventRow(r) {
   const row = document.createElement("tr");
-  timeCell(row, r.time);
+  timeCell(row, r);
   cell(row, r.node);
-  cell(row, word("kind ", r.kind));
-  cell(row, details(r), "line");
-  cell(row, r.queue || "");
+  cell(row, r.kind);
+  cell(row, r.what, "line");
+  cell(row, r.queue);
   return row;
 }
 
@@ -69,11 +45,6 @@ function gapRow(count) {
   const td = cell(row, count + " " + events.dataset.gap);
   td.colSpan = 5;
   return row;
-}
-
-// A message without Message-ID goes by the queue id and node that it began at.
-function nameOf(r) {
-  return r.message || r.queue + "@" + r.node;
 }
 
 // The null sender is that of reports.
@@ -88,30 +59,15 @@ function fromCell(row, from) {
   return td;
 }
 
-// People write internationalised domains in another way than DNS has them; the
-// observatory knows how.
-async function showNames(cells) {
-  for (const td of cells.filter((td) => td.textContent.includes("xn--"))) {
-    try {
-      const query = new URLSearchParams(td.textContent.split(", ").map((name) => ["of", name]));
-      const answer = await fetch("/names?" + query);
-      if (answer.ok) td.textContent = (await answer.json()).join(", ");
-    } catch {
-      // They stay as DNS has them.
-    }
-  }
-}
-
-const sender = (r) => (r.meta?.from || "").replace(/^<|>$/g, "");
-
-function messageRow(r) {
+function messageRow(m) {
   const row = document.createElement("tr");
-  row.dataset.message = nameOf(r);
-  timeCell(row, r.time);
-  showNames([fromCell(row, sender(r)), cell(row, r.meta?.to || "")]);
+  row.dataset.message = m.id;
+  timeCell(row, m);
+  fromCell(row, m.from);
+  cell(row, m.to);
   const link = document.createElement("a");
-  link.href = "/m/" + encodeURIComponent(nameOf(r));
-  link.textContent = visible(nameOf(r));
+  link.href = m.link;
+  link.textContent = m.name;
   row.insertCell().append(link);
   return row;
 }
@@ -129,12 +85,13 @@ function show(item) {
   if (item.gap) return prepend(events, gapRow(item.gap));
   const r = item.record;
   prepend(events, eventRow(r));
-  if (r.kind === "node") refreshSoon();
-  if (r.kind === "queue" && r.text === "accepted" && !known(nameOf(r))) {
+  if (r.state) refreshSoon();
+  const m = r.message;
+  if (m && !known(m.id)) {
     byId("no-messages")?.remove();
-    prepend(messages, messageRow(r));
+    prepend(messages, messageRow(m));
     const announce = byId("announce");
-    announce.textContent = visible(announce.dataset.message + ": " + (sender(r) || messages.dataset.report) + " → " + (r.meta?.to || ""));
+    announce.textContent = announce.dataset.message + ": " + (m.from || messages.dataset.report) + " → " + m.to;
   }
 }
 
@@ -155,7 +112,7 @@ function say(word) {
 
 function open() {
   if (source || paused || document.hidden) return;
-  source = new EventSource("/api/v1/events?after=" + encodeURIComponent(last));
+  source = new EventSource("/live/records?lang=" + root.lang + "&after=" + encodeURIComponent(last));
   source.onopen = () => say("live");
   source.onerror = () => {
     say("waiting");
@@ -186,17 +143,17 @@ function showNode(node) {
   const old = how.querySelector(".state");
   if (!old.classList.contains(node.state)) {
     old.replaceWith(sample.cloneNode(true));
-    byId("announce").textContent = node.name + ": " + sample.querySelector(".word").textContent;
+    byId("announce").textContent = row.querySelector("th").textContent + ": " + sample.querySelector(".word").textContent;
   }
-  how.querySelector(".reason").textContent = visible(node.reason || "");
+  how.querySelector(".reason").textContent = node.reason;
   row.querySelector(".records").textContent = node.records;
 }
 
 async function refresh() {
   if (paused || document.hidden) return;
   try {
-    const answer = await fetch("/api/v1/nodes?lang=" + root.lang);
-    if (answer.ok) (await answer.json()).nodes.forEach(showNode);
+    const answer = await fetch("/live/nodes?lang=" + root.lang);
+    if (answer.ok) (await answer.json()).forEach(showNode);
   } catch {
     // The stream says that the observatory is away; the next look finds it.
   }
