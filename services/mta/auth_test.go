@@ -52,7 +52,7 @@ func TestAUTHIsAsTheOrganisationWantsIt(t *testing.T) {
 					notes[r.Text+" "+r.Meta.Get(event.Note)]++
 				}
 			}
-			if want := map[bool]int{true: 2}[test.clear != ""]; notes["accepted "] != 2 || notes["accepted without TLS"] != want {
+			if want := map[bool]int{true: 2}[test.clear != ""]; notes["accepted "] != 2 || notes["accepted in-clear"] != want {
 				t.Errorf("recorded %v", notes)
 			}
 		})

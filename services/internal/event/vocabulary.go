@@ -6,11 +6,11 @@ package event
 // carries the time at which it asked; all others the time of the fact.
 //
 //	kind   text                       details
-//	conn   open                       proto, role, local, remote, host
+//	conn   open                       proto, role, local, remote, host, note
 //	conn   close                      reason
-//	line   the line itself            step (client side: which SMTP step)
+//	line   the line itself            step (client side: which SMTP step), note
 //	tls    established | failed       version, cipher, server-name, verified, reason
-//	auth   accepted | refused         user, mechanism
+//	auth   accepted | refused         user, mechanism, note
 //	dns    question ("boreal.test. MX")
 //	                                  role, id, proto (udp|tcp), local, remote,
 //	                                  rcode, flags, answer, rtt-ms, cached, error
@@ -105,5 +105,5 @@ const (
 	Zone       = "zone"
 	Serial     = "serial"
 	Step       = "step"
-	Note       = "note" // what was unusual about a line: no brackets, early talker, bare LF
+	Note       = "note" // what was unusual: no brackets, early talker, bare LF; as data, like Rules
 )

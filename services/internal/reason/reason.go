@@ -1,6 +1,7 @@
 // Package reason holds why things went as they did, as data: a rule and what it
-// was applied to. Nodes write reasons into their records (event.Rules), journeys
-// carry them to programs, and people read them in their own language.
+// was applied to. Nodes write reasons into their records (event.Rules, and into
+// event.Note what was unusual), journeys carry them to programs, and people read
+// them in their own language.
 //
 // What a record says comes from another node and is untrusted: Parse takes any
 // text, and no reason makes In fail.
@@ -52,10 +53,13 @@ func Say(lang text.Lang, reasons ...Reason) []Said {
 }
 
 // Describe joins what reasons say in English.
-func Describe(reasons []Reason) string {
+func Describe(reasons []Reason) string { return DescribeIn(text.English, reasons) }
+
+// DescribeIn joins what reasons say in a language.
+func DescribeIn(lang text.Lang, reasons []Reason) string {
 	parts := make([]string, len(reasons))
 	for i, r := range reasons {
-		parts[i] = r.String()
+		parts[i] = r.In(lang)
 	}
 	return strings.Join(parts, "; ")
 }

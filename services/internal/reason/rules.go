@@ -77,6 +77,21 @@ const (
 	Unanswered  Rule = "unanswered"
 )
 
+// What is unusual about what a client did (event.Note).
+const (
+	NoBrackets     Rule = "no-brackets"
+	EarlyTalk      Rule = "early-talk"
+	TLSInPlain     Rule = "tls-in-plain"
+	BehindStartTLS Rule = "behind-starttls"
+	InClear        Rule = "in-clear"
+	Smuggled       Rule = "smuggled"
+	EndUnseen      Rule = "end-unseen"
+	GivenUp        Rule = "given-up"
+	Spoiled        Rule = "spoiled"
+	LFAlone        Rule = "lf-alone"
+	BareBecameCRLF Rule = "bare-became-crlf"
+)
+
 // More stands for reasons that are left out.
 const More Rule = "more"
 
@@ -145,6 +160,18 @@ var texts = map[Rule]text.Text{
 	Refuses:     text.New("nothing listens there", "nada escuta ali"),
 	NoWay:       text.New("there is no way there", "não há caminho até lá"),
 	Unanswered:  text.New("no answer: %s", "sem resposta: %s"),
+
+	NoBrackets:     text.New("address without angle brackets", "endereço sem < e >"),
+	EarlyTalk:      text.New("the client spoke before the greeting", "o cliente falou antes da saudação"),
+	TLSInPlain:     text.New("TLS on a plain-text port", "TLS numa porta de texto claro"),
+	BehindStartTLS: text.New("sent in plain text behind STARTTLS: dropped", "enviado em texto claro depois do STARTTLS: descartado"),
+	InClear:        text.New("without TLS", "sem TLS"),
+	Smuggled:       text.New("ended by something else than CRLF.CRLF: what follows is smuggled past stricter servers", "terminada por algo que não é CRLF.CRLF: o que vem depois passa escondido por servidores mais rigorosos"),
+	EndUnseen:      text.New("the end of the message was not seen", "o fim da mensagem não foi visto"),
+	GivenUp:        text.New("the client gave the message up between two chunks", "o cliente desistiu da mensagem entre dois blocos"),
+	Spoiled:        text.New("the message cannot be accepted: %s", "a mensagem não pode ser aceita: %s"),
+	LFAlone:        text.New("lines ended in LF alone, as nc sends them; stored with CRLF", "as linhas terminavam só em LF, como o nc as envia; guardada com CRLF"),
+	BareBecameCRLF: text.New("a CR or LF of its own became CRLF", "um CR ou LF avulso virou CRLF"),
 
 	More: text.New("%s more decisions are not listed", "mais %s decisões não estão na lista"),
 }

@@ -27,9 +27,6 @@ var (
 	replyAuthMany      = reply.New(421, "4.7.0", "Too many failed authentications; closing the connection").WithClose()
 )
 
-// noteInClear goes with the event of a proof that anybody on the way could read.
-const noteInClear = "without TLS"
-
 // authPossible reports whether AUTH works on this connection as it is now.
 func (s *session) authPossible() bool {
 	cfg := &s.srv.cfg
@@ -106,7 +103,7 @@ func (s *session) challenge(text []byte, secret bool) ([]byte, error) {
 	if !ok {
 		return nil, errSaid
 	}
-	s.recordIn(masked, "")
+	s.recordIn(masked)
 	if string(in) == "*" {
 		return nil, errCancelled // RFC 4954 §4
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
 )
@@ -108,7 +109,7 @@ func checkAuthRecords(t *testing.T, log *event.Log, mechanism string) {
 		switch {
 		case r.Kind == event.KindAuth:
 			outcomes = append(outcomes, r.Text+" "+r.Meta.Get(event.User))
-			if got := r.Meta.Get(event.Mechanism); got != mechanism || r.Meta.Get(event.Note) != "without TLS" {
+			if got := r.Meta.Get(event.Mechanism); got != mechanism || r.Meta.Get(event.Note) != string(reason.InClear) {
 				t.Errorf("%s", show(r))
 			}
 		case r.Kind != event.KindLine:

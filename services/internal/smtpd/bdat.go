@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 	"correio/services/internal/smtpd/wire"
@@ -29,11 +30,11 @@ func (s *session) bdat(ctx context.Context, c command.Command) reply.Reply {
 	in.Drain()
 	s.wire.Await, s.chunks = s.awaitCommand, nil
 	if in.Aborted() {
-		s.recordMessage(&in.Message, head, errGivenUp.Error())
+		s.recordMessage(&in.Message, head, reason.New(reason.GivenUp))
 		return reply.Reply{} // said by whatever gave it up
 	}
 	defer s.reset()
-	s.recordMessage(&in.Message, head, "")
+	s.recordMessage(&in.Message, head)
 	want := 1
 	if in.Last() {
 		want = s.dataReplies()

@@ -234,7 +234,7 @@ func TestBdat_Events(t *testing.T) {
 		"line > 250 2.0.0 Ok: 6 octets so far",
 		"line < RSET",
 		"line > 250 2.0.0 Ok",
-		`line < (message: 6 octets) note="the client gave the message up between two chunks"`,
+		`line < (message: 6 octets) note="given-up"`,
 	}
 	if len(got) != len(want) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))

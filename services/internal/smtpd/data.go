@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 	"correio/services/internal/smtpd/wire"
@@ -27,11 +28,11 @@ func (s *session) data(ctx context.Context, _ command.Command) reply.Reply {
 	replies, err := s.backend.Data(ctx, s.t, in)
 	left := in.Drain()
 	s.wire.Await = s.awaitCommand
-	note := ""
-	if in.Smuggled() {
-		note = noteSmuggled
+	var notes []reason.Reason
+	if in.Smuggled() { // a strict server would not have ended it there (CVE-2023-51764)
+		notes = append(notes, reason.New(reason.Smuggled))
 	}
-	s.recordMessage(&in.Message, head, note)
+	s.recordMessage(&in.Message, head, notes...)
 	s.conclude(&in.Message, left, s.dataReplies(), replies, err)
 	return reply.Reply{}
 }

@@ -2,5 +2,7 @@
 
 package smtpd
 
+import "correio/services/internal/reason"
+
 // earlyTalk cannot be seen without blocking here.
-func (*session) earlyTalk() string { return "" }
+func (*session) earlyTalk() []reason.Reason { return nil }

@@ -5,18 +5,20 @@ package smtpd
 import (
 	"net"
 	"syscall"
+
+	"correio/services/internal/reason"
 )
 
 // earlyTalk notes a client that spoke before the greeting (RFC 5321 §3.1 has
 // it wait). It never blocks.
-func (s *session) earlyTalk() string {
+func (s *session) earlyTalk() []reason.Reason {
 	c, ok := s.raw.(*net.TCPConn)
 	if !ok || s.peer.Proto == Submissions {
-		return ""
+		return nil
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return ""
+		return nil
 	}
 	n := 0
 	var peek [1]byte
@@ -25,7 +27,7 @@ func (s *session) earlyTalk() string {
 		return true
 	})
 	if err != nil || n <= 0 {
-		return ""
+		return nil
 	}
-	return "the client spoke before the greeting"
+	return []reason.Reason{reason.New(reason.EarlyTalk)}
 }

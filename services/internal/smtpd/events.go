@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/smtpd/command"
 	"correio/services/internal/smtpd/wire"
 )
@@ -25,13 +26,13 @@ func (s *session) record(r event.Record) {
 
 func (s *session) silent() bool { return s.srv.cfg.Events == nil }
 
-func (s *session) recordOpen(note string) {
+func (s *session) recordOpen(notes ...reason.Reason) {
 	if s.silent() {
 		return
 	}
 	s.record(event.Record{Kind: event.KindConn, Text: event.Open, Meta: event.M(
 		event.Proto, string(s.peer.Proto), event.Role, "server",
-		event.Local, addrText(s.peer.Local), event.Remote, addrText(s.peer.Remote), event.Note, note)})
+		event.Local, addrText(s.peer.Local), event.Remote, addrText(s.peer.Remote), event.Note, reason.Encode(notes...))})
 }
 
 func addrText(a netip.AddrPort) string {
@@ -55,14 +56,14 @@ func (s *session) recordCommand(line []byte, c command.Command, err error) {
 	case s.silent():
 		return
 	case c.Initial != "":
-		s.recordIn("AUTH "+c.Arg+" "+masked, c.Note)
+		s.recordIn("AUTH "+c.Arg+" "+masked, c.Notes...)
 	case startsAuth(line) && (err != nil || c.Verb == command.Unknown):
-		s.recordIn("AUTH "+masked, c.Note)
+		s.recordIn("AUTH "+masked, c.Notes...)
 	case c.Verb == command.Unknown && s.strayAuth:
-		s.recordIn(masked, c.Note)
+		s.recordIn(masked, c.Notes...)
 	default:
 		s.strayAuth = false
-		s.recordIn(string(line), c.Note)
+		s.recordIn(string(line), c.Notes...)
 	}
 }
 
@@ -73,13 +74,13 @@ func startsAuth(line []byte) bool {
 	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
 }
 
-func (s *session) recordIn(text, note string) {
+func (s *session) recordIn(text string, notes ...reason.Reason) {
 	if s.silent() {
 		return
 	}
 	var meta event.Meta
-	if note != "" {
-		meta = event.M(event.Note, note)
+	if len(notes) > 0 {
+		meta = event.M(event.Note, reason.Encode(notes...))
 	}
 	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Text: text, Meta: meta})
 }
@@ -98,37 +99,34 @@ func (s *session) recordHeader(line string) {
 	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Text: line})
 }
 
-// noteSmuggled goes with a message that a strict server would not have ended
-// there (CVE-2023-51764).
-const noteSmuggled = "ended by something else than CRLF.CRLF: what follows is smuggled past stricter servers"
-
-// recordMessage sums up the message that was read.
-func (s *session) recordMessage(in *wire.Message, head *headSample, note string) {
+// recordMessage sums up the message that was read. Without notes it finds out
+// itself what was unusual.
+func (s *session) recordMessage(in *wire.Message, head *headSample, notes ...reason.Reason) {
 	if s.silent() {
 		return
 	}
 	switch {
-	case note != "":
+	case len(notes) > 0:
 	case in.Lost() != nil:
-		note = "the end of the message was not seen"
+		notes = append(notes, reason.New(reason.EndUnseen))
 	case in.Spoiled() != nil:
-		note = in.Spoiled().String()
+		notes = append(notes, reason.New(reason.Spoiled, in.Spoiled().String()))
 	case in.LF():
-		note = "lines ended in LF alone, as nc sends them; stored with CRLF"
+		notes = append(notes, reason.New(reason.LFAlone))
 	case in.Fixed():
-		note = "a CR or LF of its own became CRLF"
+		notes = append(notes, reason.New(reason.BareBecameCRLF))
 	}
 	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Message: head.id.String(),
-		Text: fmt.Sprintf("(message: %d octets)", in.Size()), Meta: event.M(event.Note, note)})
+		Text: fmt.Sprintf("(message: %d octets)", in.Size()), Meta: event.M(event.Note, reason.Encode(notes...))})
 }
 
 func (s *session) recordAuth(text, mechanism, user string) {
 	if s.silent() {
 		return
 	}
-	note := ""
-	if s.tls == nil {
-		note = noteInClear
+	var notes []reason.Reason
+	if s.tls == nil { // anybody on the way could read it
+		notes = append(notes, reason.New(reason.InClear))
 	}
-	s.record(event.Record{Kind: event.KindAuth, Text: text, Meta: event.M(event.User, user, event.Mechanism, mechanism, event.Note, note)})
+	s.record(event.Record{Kind: event.KindAuth, Text: text, Meta: event.M(event.User, user, event.Mechanism, mechanism, event.Note, reason.Encode(notes...))})
 }

@@ -40,7 +40,7 @@ var tooMany = reply.New(421, "", "Too many connections; try again later").WithCl
 func (s *Server) busy(sess *session) {
 	defer sess.raw.Close()
 	sess.reason = "too many connections"
-	sess.recordOpen("")
+	sess.recordOpen()
 	if s.cfg.Proto != Submissions { // there nothing may be said before TLS
 		sess.say(tooMany)
 		if err := sess.wire.Flush(time.Second); err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"correio/services/internal/listener"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 	"correio/services/internal/smtpd/wire"
@@ -95,7 +96,7 @@ func (s *session) limits() *Limits { return &s.srv.cfg.Limits }
 func (s *session) serve(ctx context.Context) {
 	defer s.close()
 	defer s.survive()
-	s.recordOpen(s.earlyTalk())
+	s.recordOpen(s.earlyTalk()...)
 	if s.peer.Proto == Submissions && !s.handshake(ctx) {
 		return
 	}
@@ -199,16 +200,16 @@ func (s *session) readLine(limit func([]byte) int, tooLong reply.Reply) ([]byte,
 		s.lf, s.crlf = s.lf || lf, s.crlf || !lf
 		return line, true
 	case errors.Is(err, wire.ErrTooLong):
-		s.recordIn("(line too long)", "")
+		s.recordIn("(line too long)")
 		if s.longBdat { // what follows may be a chunk, and must not be read as commands
 			tooLong = tooLong.WithClose()
 		}
 		s.answer(tooLong)
 	case errors.Is(err, wire.ErrEndless):
-		s.recordIn("(line without end)", "")
+		s.recordIn("(line without end)")
 		s.answer(tooLong.WithClose())
 	case errors.Is(err, wire.ErrNoLine):
-		s.recordIn(fmt.Sprintf("(TLS ClientHello: %d octets so far)", s.wire.Buffered()), "TLS on a plain-text port")
+		s.recordIn(fmt.Sprintf("(TLS ClientHello: %d octets so far)", s.wire.Buffered()), reason.New(reason.TLSInPlain))
 		s.answer(replyTLSHello)
 	case errors.Is(err, errStopping), stopping && errors.Is(err, os.ErrDeadlineExceeded):
 		s.answer(replyStopping)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/smtpd"
 )
 
@@ -167,7 +168,7 @@ func TestRow1And2_TrustIsSmuggledThrough(t *testing.T) {
 		}
 		noted := 0
 		for _, r := range cfg.Events.After(0, 100).Records {
-			if strings.Contains(r.Meta.Get(event.Note), "smuggled past") {
+			if r.Meta.Get(event.Note) == string(reason.Smuggled) {
 				noted++
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 )
@@ -38,7 +39,7 @@ func (s *session) startTLS(ctx context.Context, _ command.Command) reply.Reply {
 		return reply.Reply{}
 	}
 	if n := s.wire.Drop(); n > 0 {
-		s.recordIn(fmt.Sprintf("(%d octets)", n), "sent in plain text behind STARTTLS: dropped")
+		s.recordIn(fmt.Sprintf("(%d octets)", n), reason.New(reason.BehindStartTLS))
 	}
 	if s.handshake(ctx) {
 		// RFC 3207 §4.2: everything known before is forgotten.

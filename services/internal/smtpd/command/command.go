@@ -5,7 +5,7 @@
 // hurt (nothing may follow the closing bracket of a path but a space and
 // parameters, no control characters anywhere) and relaxed where people type:
 // any case, spaces behind the colon of MAIL FROM:, trailing spaces, and a full
-// address without its angle brackets. What was relaxed is told in Note.
+// address without its angle brackets. What was relaxed is told in Notes.
 package command
 
 import (
@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 )
 
@@ -35,8 +36,8 @@ type Command struct {
 	// follow all the same, or -1 when nobody can know.
 	Size int64
 	Last bool
-	// Note says what was accepted out of kindness.
-	Note string
+	// Notes are what was accepted out of kindness.
+	Notes []reason.Reason
 }
 
 // Param is one ESMTP parameter of MAIL or RCPT (RFC 5321 §4.1.1.11).
@@ -45,9 +46,6 @@ type Param struct {
 	Value    string
 	HasValue bool // tells "KEY=" from "KEY"
 }
-
-// NoBrackets is the Note of a path that was typed as user@domain.
-const NoBrackets = "address without angle brackets"
 
 // Replies of the parser.
 var (

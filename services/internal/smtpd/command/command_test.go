@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode"
 
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 )
@@ -29,8 +30,8 @@ func show(c command.Command) string {
 	if c.Initial != "" {
 		fmt.Fprintf(&b, " initial=%q", c.Initial)
 	}
-	if c.Note != "" {
-		fmt.Fprintf(&b, " note=%q", c.Note)
+	if len(c.Notes) > 0 {
+		fmt.Fprintf(&b, " note=%q", reason.Encode(c.Notes...))
 	}
 	return b.String()
 }
@@ -61,8 +62,8 @@ func TestParse_Accepts(t *testing.T) {
 		"MAIL  FROM:   <a@b>":           "MAIL <a@b>",
 		"MAIL FROM:<a@b> SIZE=1 body=X": "MAIL <a@b> [SIZE 1 true] [BODY X true]",
 		"MAIL FROM:<a@b> SMTPUTF8":      "MAIL <a@b> [SMTPUTF8  false]",
-		"MAIL FROM:ana@aurora.test":     `MAIL <ana@aurora.test> note="address without angle brackets"`,
-		"MAIL FROM: a@b SIZE=1":         `MAIL <a@b> [SIZE 1 true] note="address without angle brackets"`,
+		"MAIL FROM:ana@aurora.test":     `MAIL <ana@aurora.test> note="no-brackets"`,
+		"MAIL FROM: a@b SIZE=1":         `MAIL <a@b> [SIZE 1 true] note="no-brackets"`,
 		"RCPT TO:<Postmaster>":          "RCPT <Postmaster>",
 		"RCPT TO:<a@b> ORCPT=rfc822;a":  "RCPT <a@b> [ORCPT rfc822;a true]",
 	} {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 )
 
@@ -25,7 +26,7 @@ func (c *Command) parsePath(keyword string, syntax, address reply.Reply) error {
 		c.Path, rest, err = mailaddr.ParsePath(s)
 	} else {
 		c.Path, rest, err = bareAddress(s)
-		c.Note = NoBrackets
+		c.Notes = append(c.Notes, reason.New(reason.NoBrackets))
 	}
 	switch {
 	case err != nil:

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/sasl"
 	"correio/services/mda/internal/pop3"
 )
@@ -79,7 +80,7 @@ func checkAuthRecords(t *testing.T, s *server, mechanism string) {
 	var outcomes []string
 	for _, r := range s.records(event.KindAuth) {
 		outcomes = append(outcomes, r.Text+" "+r.Meta.Get(event.User))
-		if r.Meta.Get(event.Mechanism) != mechanism || r.Meta.Get(event.Note) != "without TLS" {
+		if r.Meta.Get(event.Mechanism) != mechanism || r.Meta.Get(event.Note) != string(reason.InClear) {
 			t.Errorf("%+v", r)
 		}
 	}

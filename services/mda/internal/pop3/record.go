@@ -11,6 +11,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/reason"
 	"correio/services/internal/sasl"
 	"correio/services/mda/internal/store"
 )
@@ -102,12 +103,12 @@ func (r *recorder) auth(who sasl.Identity, mechanism string, secure, ok bool) {
 	if ok {
 		text = event.Accepted
 	}
-	note := ""
+	var notes []reason.Reason
 	if !secure {
-		note = "without TLS"
+		notes = append(notes, reason.New(reason.InClear))
 	}
 	r.log.Append(event.Record{Conn: r.name, Kind: event.KindAuth, Text: text,
-		Meta: event.M(event.User, who.String(), event.Mechanism, mechanism, event.Note, note)})
+		Meta: event.M(event.User, who.String(), event.Mechanism, mechanism, event.Note, reason.Encode(notes...))})
 }
 
 func (r *recorder) tlsEstablished(state tls.ConnectionState) {

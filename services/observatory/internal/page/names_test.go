@@ -76,6 +76,7 @@ func TestReportsAreFromTheNullSender(t *testing.T) {
 
 func TestPageSaysReasonsInItsLanguage(t *testing.T) {
 	for target, want := range map[string]string{
+		"/live/records?follow=false&lang=pt-BR": "regras 2 servidores de preferência 10, sorteados: mx2 primeiro", "/live/records?follow=false": "rules 2 hosts of preference 10, shuffled: mx2 first",
 		"/m/m1@x?lang=pt-BR": "2 servidores de preferência 10, sorteados: mx2 primeiro", "/m/m1@x?lang=en": "2 hosts of preference 10, shuffled: mx2 first",
 		"/?lang=pt-BR": `<span class="reason">iniciando</span>`, "/?lang=en": `<span class="reason">starting</span>`,
 	} {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
 )
 
@@ -109,10 +110,12 @@ var vocabulary = map[string]text.Text{
 }
 
 // factKinds are the kinds whose text is a word of ours, valued the details that
-// may be; all else is other people's, or a question.
+// may be, reasoned those that hold reasons; all else is other people's, or a
+// question.
 var (
 	factKinds = []event.Kind{event.KindConn, event.KindTLS, event.KindAuth, event.KindQueue, event.KindStore, event.KindNode}
 	valued    = []string{event.Role, event.Reason, event.Cached, event.Verified}
+	reasoned  = []string{event.Rules, event.Note}
 )
 
 // word says a word of a record in a language; one that is new to us stays.
@@ -135,8 +138,11 @@ func fact(lang text.Lang, r *event.Record) string {
 
 // detail is one detail of a record.
 func detail(lang text.Lang, key, value string) string {
-	if slices.Contains(valued, key) {
+	switch {
+	case slices.Contains(valued, key):
 		value = word(lang, aValue, value)
+	case slices.Contains(reasoned, key):
+		value = reason.DescribeIn(lang, reason.Parse(value))
 	}
 	return word(lang, aDetail, key) + " " + value
 }

@@ -41,6 +41,26 @@ func TestRecordsSpeakTheLanguageOfThePage(t *testing.T) {
 	}
 }
 
+// Notes were in English on a page in Portuguese, and rules as nodes write them.
+func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
+	noted := event.Record{Kind: event.KindLine, Dir: event.In, Text: "MAIL FROM:ana@aurora.test", Meta: event.M(event.Note, "no-brackets")}
+	ruled := event.Record{Kind: event.KindQueue, Text: event.Attempt, Meta: event.M(event.Rules, "self(mx2|20); cached")}
+	for _, tt := range []struct {
+		lang text.Lang
+		r    *event.Record
+		want string
+	}{
+		{text.English, &noted, "< MAIL FROM:ana@aurora.test · note address without angle brackets"},
+		{text.Portuguese, &noted, "< MAIL FROM:ana@aurora.test · nota endereço sem < e >"},
+		{text.English, &ruled, "attempt · rules mx2 (preference 20) is this host; from the resolver's cache"},
+		{text.Portuguese, &ruled, "tentativa · regras mx2 (preferência 20) é este servidor; do cache do resolvedor"},
+	} {
+		if got := details(tt.lang, tt.r); got != tt.want {
+			t.Errorf("in %s: %q, want %q", tt.lang, got, tt.want)
+		}
+	}
+}
+
 func TestEveryWordOfEventsIsInTheVocabulary(t *testing.T) {
 	known := map[string]bool{}
 	for key := range vocabulary {

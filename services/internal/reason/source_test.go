@@ -1,0 +1,121 @@
+package reason_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"correio/services/internal/reason"
+)
+
+// A rule that has no text would be shown as nodes write it, in no language.
+func TestEveryRuleHasItsText(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "rules.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !isName(spec.Type, "Rule") {
+			return true
+		}
+		for i, value := range spec.Values {
+			lit, ok := value.(*ast.BasicLit)
+			if !ok {
+				t.Fatalf("%s is not written out", spec.Names[i].Name)
+			}
+			rule, err := strconv.Unquote(lit.Value)
+			if seen++; err != nil || !slices.Contains(reason.Rules(), reason.Rule(rule)) {
+				t.Errorf("%s (%s) has no text", spec.Names[i].Name, lit.Value)
+			}
+		}
+		return true
+	})
+	if seen != len(reason.Rules()) {
+		t.Errorf("%d rules are declared, and %d have texts", seen, len(reason.Rules()))
+	}
+}
+
+// Records hold rules of this package and nothing else where they say why, or
+// what was unusual: a sentence of somebody's own is in one language.
+func TestRecordsSayWhyByRules(t *testing.T) {
+	root := filepath.Join("..", "..")
+	written := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			filepath.Dir(path) == filepath.Join(root, "internal", "reason") {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CompositeLit:
+				if isOf(n.Type, "reason", "Reason") && len(n.Elts) > 0 {
+					t.Errorf("%s: not made by reason.New", fset.Position(n.Pos()))
+				}
+			case *ast.CallExpr:
+				fault, found := checkCall(n)
+				written += found
+				if fault != "" {
+					t.Errorf("%s: %s", fset.Position(n.Pos()), fault)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written == 0 {
+		t.Error("nobody writes them: is the test looking at the right folder?")
+	}
+}
+
+// checkCall says what is wrong with a call that makes a reason, or a record with
+// reasons; written is how many such details it has.
+func checkCall(call *ast.CallExpr) (fault string, written int) {
+	if isOf(call.Fun, "reason", "New") && len(call.Args) > 0 && isWord(call.Args[0]) {
+		return "the rule is none of package reason", 0
+	}
+	for i, key := range call.Args {
+		if i == len(call.Args)-1 || !isOf(key, "event", "Note") && !isOf(key, "event", "Rules") {
+			continue
+		}
+		written++
+		if value, ok := call.Args[i+1].(*ast.CallExpr); !ok || !isOf(value.Fun, "reason", "Encode") {
+			fault = "the value is not what reason.Encode writes"
+		}
+	}
+	return fault, written
+}
+
+func isName(e ast.Expr, name string) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == name
+}
+
+func isOf(e ast.Expr, pkg, name string) bool {
+	sel, ok := e.(*ast.SelectorExpr)
+	return ok && isName(sel.X, pkg) && sel.Sel.Name == name
+}
+
+// isWord reports whether a rule is written as a word of the caller's own.
+func isWord(e ast.Expr) bool {
+	if conversion, ok := e.(*ast.CallExpr); ok && isOf(conversion.Fun, "reason", "Rule") {
+		return true
+	}
+	_, ok := e.(*ast.BasicLit)
+	return ok
+}
