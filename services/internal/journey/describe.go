@@ -107,7 +107,9 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 	for i, address := range to {
 		if len(original) == len(to) && original[i] != address {
 			j.forget(original[i]) // it goes on under another name
-			a.rename(original[i], address)
+			if !slices.Contains(original, address) {
+				a.rename(original[i], address)
+			}
 		}
 		j.set(Recipient{
 			Address: address, Original: a.original[address], State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply),
@@ -142,6 +144,8 @@ func (j *Journey) set(to Recipient) {
 		j.Recipients = append(j.Recipients, to)
 		return
 	}
+	// Who is queued twice, for two of their names, failed once: one report is enough.
+	to.Untold = to.Untold && (j.Recipients[i].State != Bounced || j.Recipients[i].Untold)
 	j.Recipients[i] = to
 }
 

@@ -39,3 +39,28 @@ func TestExpandedMailIsFollowedToEachEntry(t *testing.T) {
 		t.Errorf("step %+v", step)
 	}
 }
+
+// The sender named Carla, and an alias that she is behind: she is queued for both,
+// goes by her own name, and a report about one of them tells that it failed.
+func TestWhoIsQueuedTwiceIsOneRecipient(t *testing.T) {
+	const carla, alias = "carla@cedro.test", "fora@boreal.test"
+	for _, told := range []int{0, 1} {
+		l := newLab()
+		l.queue(mx1b, "i-1", q1, "", event.Accepted, event.From, "<"+ana+">", event.To, carla+", "+carla, event.Original, carla+", "+alias)
+		l.queue(mx1b, "", q1, "", event.Expanded, event.To, alias, event.Entries, q1, event.Rules, reason.Encode(reason.New(reason.StandsFor, alias, carla)))
+		for i := range 2 {
+			if i == told {
+				l.queue(mx1b, "", q1, "", event.Bounced, event.To, carla, event.Reply, "550 5.1.1 no such user", event.BounceID, otherOne)
+			} else {
+				l.queue(mx1b, "", q1, "", event.Bounced, event.To, carla, event.Reply, "550 5.1.1 no such user", event.Rules, reason.Encode(reason.New(reason.NotToBeTold)))
+			}
+		}
+		j, ok := journey.Assemble(l.records, q1+"@"+mx1b)
+		if !ok || len(j.Recipients) != 1 {
+			t.Fatalf("%t, recipients %+v", ok, j.Recipients)
+		}
+		if r := j.Recipients[0]; r.Address != carla || r.Original != "" || r.State != journey.Bounced || r.Untold {
+			t.Errorf("%+v", r)
+		}
+	}
+}
