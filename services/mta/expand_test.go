@@ -3,6 +3,7 @@ package mta
 import (
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func (w *world) withAliases() *host {
 	w.t.Helper()
 	env := labtest.Env(w.t, w.stack, "../../deploy/boreal", "mx1.boreal.test")
 	env.Org.Aliases = map[string]lab.Targets{
-		"postmaster": {"beatriz"}, "ambos": {"bruno", "beatriz"}, "fora": {"ana@aurora.test"}, "foranao": {"ninguem@aurora.test"}, "grupo": {"dupla"}, "solo": {"unica"},
+		"postmaster": {"beatriz"}, "ambos": {"bruno", "beatriz"}, "fora": {"ana@aurora.test"}, "foranao": {"ninguem@aurora.test"}, "grupo": {"dupla"}, "solo": {"unica"}, "caso": {"x@one.casos.test"}, "outro": {"x@one.casos.test"},
 	}
 	env.Org.Lists = []lab.List{{Address: "turma", Owner: "beatriz", Members: lab.Targets{"bruno", "ana@aurora.test", "ninguem@aurora.test"}},
 		{Address: "dupla", Owner: "beatriz", Members: lab.Targets{"bruno", "beatriz"}}, {Address: "unica", Owner: "beatriz", Members: lab.Targets{"bruno"}}}
@@ -108,6 +109,78 @@ func TestAliasesOfListsAreReportedAsLists(t *testing.T) {
 		if got := boreal.reportsAbout(t, id); got != "delivered to ana@aurora.test" {
 			t.Errorf("%s: %s", to, got)
 		}
+	}
+}
+
+// RCPT named somebody, and an alias that they alone are behind: of the alias the
+// sender heard nothing, as its mail had gone already. NOTIFY and ORCPT belong to one
+// RCPT each (RFC 3461 §4), and an alias of one passes them on (§5.2.7.2).
+func TestAliasesOfWhoHasTheMessageAlreadyAreReported(t *testing.T) {
+	const address, alias = "x@one.casos.test", "caso@boreal.test"
+	const good, bad = "S: 250 thanks", "S: 554 5.7.1 no"
+	for name, test := range map[string]struct {
+		to   []string // address, and NOTIFY behind a space
+		says string   // the host, to the message
+		want string   // what is reported, and by which names
+	}{
+		"the address, then the alias": {[]string{address, alias + " SUCCESS"}, good, "relayed caso@boreal.test"},
+		"the alias, then the address": {[]string{alias + " SUCCESS", address}, good, "relayed caso@boreal.test"},
+		"both":                        {[]string{alias + " SUCCESS", address + " SUCCESS"}, good, "relayed x@one.casos.test, relayed caso@boreal.test"},
+		"two aliases":                 {[]string{alias + " SUCCESS", "outro@boreal.test SUCCESS"}, good, "relayed caso@boreal.test, relayed outro@boreal.test"},
+		"failure":                     {[]string{address + " NEVER", alias + " FAILURE"}, bad, "failed caso@boreal.test"},
+		"failure, the alias first":    {[]string{alias + " FAILURE", address + " SUCCESS"}, bad, "failed caso@boreal.test"},
+		"failure, without wishes":     {[]string{address + " NEVER", alias}, bad, "failed caso@boreal.test"},
+		"failure of both":             {[]string{address + " FAILURE", alias + " FAILURE"}, bad, "failed x@one.casos.test, failed caso@boreal.test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			boreal, box := w.withAliases(), w.mda("198.19.2.110:24")
+			// One RCPT: it is one copy.
+			w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250 x\nC: MAIL*\nS: 250 Ok\nC: RCPT TO:<x@one.casos.test>\nS: 250 Ok\nC: DATA\nS: 354 Go\nC: ...\n"+test.says+"\nHANG")
+			c := w.connect(pc, "198.18.2.25:587", "bruno")
+			var env smtpc.Envelope
+			for _, to := range test.to {
+				to, notify, _ := strings.Cut(to, " ")
+				env.To = append(env.To, smtpc.Recipient{To: w.address(to), Notify: notify, ORcpt: "rfc822;" + to})
+			}
+			id := w.ask(c, env, "bruno@boreal.test", message)
+			boreal.waitEvent(t, "the removal", queueEvent(event.Removed, id))
+			var got []string
+			for _, f := range parseReport(t, box.wait(t, 1)[0].message).Recipients {
+				got = append(got, f.Get("Action")+" "+strings.TrimPrefix(f.Get("Original-Recipient"), "rfc822; "))
+				if f.Get("Final-Recipient") != "rfc822; "+address {
+					t.Errorf("%v", f)
+				}
+			}
+			if got := strings.Join(got, ", "); got != test.want {
+				t.Errorf("reported: %s\nwant:     %s", got, test.want)
+			}
+		})
+	}
+}
+
+// A host that offers DSN hears what is asked about each name, in one transaction,
+// and reports to each.
+func TestAHostWithDSNHearsOfEachName(t *testing.T) {
+	w := newWorld(t)
+	boreal, box := w.withAliases(), w.mda("198.19.2.110:24")
+	w.mta("aurora", "mx1.aurora.test", 1)
+	ana := w.mda("198.19.1.110:24")
+	c := w.connect(pc, "198.18.2.25:587", "bruno")
+	id := w.ask(c, smtpc.Envelope{To: []smtpc.Recipient{
+		{To: w.address("fora@boreal.test"), Notify: "SUCCESS"}, {To: w.address("ana@aurora.test"), Notify: "FAILURE"},
+	}}, "bruno@boreal.test", message)
+	if got := boreal.reportsAbout(t, id); got != "" {
+		t.Errorf("Boreal reports %s", got)
+	}
+	ana.wait(t, 1)
+	if f := parseReport(t, box.wait(t, 1)[0].message).Recipients; len(f) != 1 || f[0].Get("Action") != "delivered" || f[0].Get("Original-Recipient") != "rfc822; fora@boreal.test" {
+		t.Errorf("%v", f)
+	}
+	want := []string{"RCPT TO:<ana@aurora.test> NOTIFY=FAILURE", "RCPT TO:<ana@aurora.test> NOTIFY=SUCCESS ORCPT=rfc822;fora@boreal.test"}
+	if got := boreal.spoke("RCPT TO:<ana"); !slices.Equal(got, want) || len(boreal.spoke("DATA")) != 2 { // the other is the report's
+		t.Errorf("said %q", got)
 	}
 }
 

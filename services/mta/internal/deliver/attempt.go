@@ -241,11 +241,12 @@ func (a *attempt) try(ctx context.Context, t target) error {
 
 // share parts up to most recipients from the others, for one transaction. Those
 // who need SMTPUTF8 go by themselves to a host that does not offer it: the others
-// can have the message.
+// can have the message. Who is queued twice goes along twice: in two transactions
+// it would be two copies.
 func (a *attempt) share(all []int, most int, utf8 bool) (to, rest []int) {
 	plain := func(i int) bool { return a.entry.Rcpts[i].To.ASCII() }
 	for _, i := range all {
-		if len(to) < most && (utf8 || len(to) == 0 || plain(i) == plain(to[0])) {
+		if len(to) < most && (utf8 || len(to) == 0 || plain(i) == plain(to[0])) || a.among(to, i) >= 0 {
 			to = append(to, i)
 		} else {
 			rest = append(rest, i)
@@ -297,7 +298,16 @@ func perTransaction(c *smtpc.Client) int {
 func (a *attempt) send(ctx context.Context, c *smtpc.Client, t target, to []int) []smtpc.Result {
 	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, a.entry) }}
 	defer body.close()
-	return c.Send(ctx, a.envelope(c, t, to), body, a.sendOptions(c))
+	once := a.once(c, t, to)
+	results := c.Send(ctx, a.envelope(c, t, once), body, a.sendOptions(c))
+	if len(once) == len(to) {
+		return results
+	}
+	all := make([]smtpc.Result, len(to))
+	for k, i := range to {
+		all[k] = results[a.among(once, i)]
+	}
+	return all
 }
 
 // envelope is what is said of the message to a host.

@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"slices"
+
 	"correio/services/internal/dsn"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/smtpc"
@@ -12,7 +14,7 @@ import (
 // (§5.2.2 (a)). An MDA is never told: final delivery is ours to report (§5.2.3),
 // and one of us is enough.
 func (a *attempt) passOn(env *smtpc.Envelope, c *smtpc.Client, t target, to []int) {
-	if t.proto == smtpc.LMTP {
+	if !hears(c, t) {
 		return
 	}
 	_, utf8 := c.Extension("SMTPUTF8")
@@ -24,6 +26,32 @@ func (a *attempt) passOn(env *smtpc.Envelope, c *smtpc.Client, t target, to []in
 			env.To[k].ORcpt = dsn.SevenBit(r.ORcpt)
 		}
 	}
+}
+
+// hears reports whether a host is told what the sender wants to hear.
+func hears(c *smtpc.Client, t target) bool {
+	_, dsn := c.Extension("DSN")
+	return dsn && t.proto != smtpc.LMTP
+}
+
+// once leaves out who is queued a second time, for what the sender wants to hear
+// under another name. A host that is told of that gets a RCPT for each name.
+func (a *attempt) once(c *smtpc.Client, t target, to []int) []int {
+	if hears(c, t) {
+		return to
+	}
+	var once []int
+	for _, i := range to {
+		if a.among(once, i) < 0 {
+			once = append(once, i)
+		}
+	}
+	return once
+}
+
+// among finds a recipient's address among those of others; -1 when it is not there.
+func (a *attempt) among(others []int, i int) int {
+	return slices.IndexFunc(others, func(k int) bool { return a.entry.Rcpts[k].To == a.entry.Rcpts[i].To })
 }
 
 // success is what a sender who asked for it is told about a recipient whom the

@@ -78,8 +78,8 @@ type plan struct {
 	t        *smtpd.Transaction
 	header   *trace.Header
 	now      time.Time
-	groups   []*group // at least one
-	taken    map[mailaddr.Address]bool
+	groups   []*group                    // at least one
+	taken    map[mailaddr.Address]*group // where who has a copy has it, by mailbox
 	expanded []Expanded
 }
 
@@ -98,12 +98,13 @@ type envelope struct {
 	list string           // the list that it comes from; "" for none
 }
 
-// plan finds out who gets a message. Each gets it once; RCPT comes before aliases.
+// plan finds out who gets a message. Each gets it once: RCPT comes before aliases,
+// and they before lists, as of a list's mail the sender hears nothing more.
 func (s *session) plan(t *smtpd.Transaction, h *trace.Header, now time.Time) (*plan, error) {
-	p := &plan{session: s, t: t, header: h, now: now, taken: map[mailaddr.Address]bool{}}
+	p := &plan{session: s, t: t, header: h, now: now, taken: map[mailaddr.Address]*group{}}
 	direct := envelope{from: t.From.ALabels()}
-	circles, later := 0, map[int][]forward.Copy{}
-	for i, r := range t.Rcpts {
+	circles, behind := 0, [][]forward.Copy{} // as p.expanded
+	for _, r := range t.Rcpts {
 		to, copies, err := s.resolve(t, r.To)
 		switch {
 		case err != nil:
@@ -111,18 +112,17 @@ func (s *session) plan(t *smtpd.Transaction, h *trace.Header, now time.Time) (*p
 		case len(copies) > 0 && p.circle(to):
 			circles++ // the MDA gives it back, if it is not alone
 		case len(copies) > 0:
-			later[i] = copies
+			p.expanded, behind = append(p.expanded, expansion(r, copies)), append(behind, copies)
 			continue
 		}
-		p.taken[s.mailbox(to)] = true
-		p.add(direct, r.To, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to)})
+		p.taken[s.mailbox(to)] = p.add(direct, r.To, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to)})
 	}
 	if circles == len(t.Rcpts) {
 		return nil, s.refuse(LoopLimit, replyCircle, nil)
 	}
-	for i, r := range t.Rcpts {
-		if len(later[i]) > 0 {
-			p.expand(direct, r, s.own(r.To), later[i])
+	for _, lists := range []bool{false, true} {
+		for i, copies := range behind {
+			p.expand(direct, &p.expanded[i], copies, lists)
 		}
 	}
 	return p, nil
@@ -169,42 +169,78 @@ func (s *session) mailbox(to mailaddr.Address) mailaddr.Address {
 	return to
 }
 
-// expand adds those behind a recipient, whose own address is at.
-func (p *plan) expand(direct envelope, r smtpd.Recipient, at mailaddr.Address, copies []forward.Copy) {
-	s := p.session
+// expansion is what there is to tell about a recipient with others behind it.
+func expansion(r smtpd.Recipient, copies []forward.Copy) Expanded {
 	e := Expanded{At: r, List: !slices.ContainsFunc(copies, func(c forward.Copy) bool { return c.List == "" })}
 	for _, c := range copies {
 		e.To = append(e.To, c.To)
-		box := s.mailbox(c.To)
-		if p.taken[box] {
+	}
+	return e
+}
+
+// expand adds those behind a recipient: members of lists, or the others.
+func (p *plan) expand(direct envelope, e *Expanded, copies []forward.Copy, lists bool) {
+	s, at := p.session, p.session.own(e.At.To)
+	for _, c := range copies {
+		if lists != (c.List != "") {
 			continue
 		}
-		p.taken[box] = true
-		env, rcpt := direct, spool.Recipient{To: c.To, Notify: r.Notify, ORcpt: originalRecipient(r, c.To)}
+		box, notify := s.mailbox(c.To), e.At.Notify
 		if len(copies) > 1 {
-			rcpt.Notify = withoutSuccess(r.Notify)
+			notify = withoutSuccess(notify)
 		}
+		g := p.taken[box]
 		switch {
-		case c.List != "":
-			env = envelope{forward.Owner(c.List, at.Domain), at, c.List}
+		case g == nil && lists:
 			// RFC 3461 §5.2.7.1: the envelope of a list is a new one.
-			rcpt = spool.Recipient{To: c.To}
-		case !s.cfg.Org.Local(c.To.Domain):
-			env.via = at
-			var err error
-			if env.from, err = s.srs.Rewrite(direct.from, p.now); err != nil {
-				s.cfg.Log.Warn("forwarded with the sender as it is", "msg_id", s.queue, "from", direct.from.Path(), "to", c.To.Path(), "err", err)
-			}
+			g = p.add(envelope{forward.Owner(c.List, at.Domain), at, c.List}, e.At.To, spool.Recipient{To: c.To})
+		case g == nil:
+			g = p.add(p.onwards(direct, at, c.To), e.At.To, spool.Recipient{To: c.To, Notify: notify, ORcpt: originalRecipient(e.At, c.To)})
+		case lists || !p.again(g, box, e.At, notify):
+			continue
 		}
-		g := p.add(env, r.To, rcpt)
+		p.taken[box] = g
 		if !slices.Contains(e.Entries, g.id) {
 			e.Entries = append(e.Entries, g.id)
 		}
-		if env != direct && !slices.Contains(e.Senders, env.from) {
-			e.Senders = append(e.Senders, env.from)
+		if g.envelope != direct && !slices.Contains(e.Senders, g.from) {
+			e.Senders = append(e.Senders, g.from)
 		}
 	}
-	p.expanded = append(p.expanded, e)
+}
+
+// onwards is the envelope that a message leaves an alias with.
+func (p *plan) onwards(direct envelope, at, to mailaddr.Address) envelope {
+	s, env := p.session, direct
+	if s.cfg.Org.Local(to.Domain) {
+		return env
+	}
+	env.via = at
+	var err error
+	if env.from, err = s.srs.Rewrite(direct.from, p.now); err != nil {
+		s.cfg.Log.Warn("forwarded with the sender as it is", "msg_id", s.queue, "from", direct.from.Path(), "to", to.Path(), "err", err)
+	}
+	return env
+}
+
+// again names who has the message already once more, and reports whether it has:
+// NOTIFY and ORCPT belong to one RCPT each (RFC 3461 §4), an alias passes them on
+// (§5.2.7.2), and what the sender asks about one is not answered by a report about
+// the other. It stays one copy: whoever delivers it knows the mailbox. For a RCPT
+// without wishes, a failure that is reported by another name is reported.
+func (p *plan) again(g *group, box mailaddr.Address, r smtpd.Recipient, notify string) bool {
+	told := false
+	var to mailaddr.Address
+	for _, have := range g.rcpts {
+		if p.session.mailbox(have.To) == box {
+			to, told = have.To, told || dsn.Wants(have.Notify, dsn.Failure)
+		}
+	}
+	if notify == dsn.Never || notify == "" && r.ORcpt == "" && told {
+		return false
+	}
+	p.add(g.envelope, r.To, spool.Recipient{To: to, Notify: notify, ORcpt: originalRecipient(r, to)})
+	return true
 }
 
 // add puts a recipient to those of the same envelope.

@@ -112,9 +112,21 @@ func TestWhoGetsAMessageAndInWhoseName(t *testing.T) {
 		{"a list", "ana@aurora.test", []string{"equipe@boreal.test SUCCESS"},
 			" equipe-owner@boreal.test > bruno@boreal.test ana@aurora.test"},
 		{"nobody twice", "ana@aurora.test", []string{"equipe@boreal.test", "todos@boreal.test", "postmaster@boreal.test NEVER", "fora@boreal.test", "misto@boreal.test"},
-			"HDRS ana@aurora.test > postmaster@boreal.test(NEVER )\n" +
-				" equipe-owner@boreal.test > bruno@boreal.test ana@aurora.test\n" +
-				"HDRS SRS0=*=*=aurora.test=ana@boreal.test > carla@cedro.test( rfc822;fora@boreal.test)"},
+			// RCPT did not want to hear that postmaster's failed, but who named todos does.
+			"HDRS ana@aurora.test > postmaster@boreal.test(NEVER ) bruno@boreal.test( rfc822;todos@boreal.test) postmaster@boreal.test( rfc822;todos@boreal.test)\n" +
+				"HDRS SRS0=*=*=aurora.test=ana@boreal.test > carla@cedro.test( rfc822;fora@boreal.test)\n" +
+				"HDRS SRS0=*=*=aurora.test=ana@boreal.test > ana@aurora.test( rfc822;misto@boreal.test)"},
+		{"a list's member whom an alias reaches", "ana@aurora.test", []string{"equipe@boreal.test SUCCESS", "todos@boreal.test FAILURE"},
+			"HDRS ana@aurora.test > bruno@boreal.test(FAILURE rfc822;todos@boreal.test) beatriz@boreal.test(FAILURE rfc822;todos@boreal.test)\n" +
+				" equipe-owner@boreal.test > ana@aurora.test"},
+		{"who has it already, with wishes of each name", "ana@aurora.test", []string{"fora@boreal.test SUCCESS", "encaminha@boreal.test FAILURE", "misto@boreal.test SUCCESS,FAILURE"},
+			"HDRS SRS0=*=*=aurora.test=ana@boreal.test > carla@cedro.test(SUCCESS rfc822;fora@boreal.test) " +
+				"carla@cedro.test(FAILURE rfc822;encaminha@boreal.test) carla@cedro.test(FAILURE rfc822;misto@boreal.test)\n" +
+				"HDRS ana@aurora.test > bruno@boreal.test(FAILURE rfc822;misto@boreal.test)\n" +
+				"HDRS SRS0=*=*=aurora.test=ana@boreal.test > ana@aurora.test(FAILURE rfc822;misto@boreal.test)"},
+		{"who has it already, without wishes", "ana@aurora.test", []string{"bruno@boreal.test FAILURE", "fora@boreal.test SUCCESS", "todos@boreal.test", "encaminha@boreal.test NEVER"},
+			"HDRS ana@aurora.test > bruno@boreal.test(FAILURE ) beatriz@boreal.test( rfc822;todos@boreal.test)\n" +
+				"HDRS SRS0=*=*=aurora.test=ana@boreal.test > carla@cedro.test(SUCCESS rfc822;fora@boreal.test)"},
 		{"all have it already", "ana@aurora.test", []string{"todos@boreal.test", "bruno@boreal.test", "beatriz@boreal.test"},
 			"HDRS ana@aurora.test > bruno@boreal.test beatriz@boreal.test"},
 	} {
