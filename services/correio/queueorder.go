@@ -62,9 +62,9 @@ func (a *app) queueOrderCommand(order string, short text.Text) *cobra.Command {
 
 // changed is what an order has changed at an MTA.
 type changed struct {
-	Node     string `json:"node"`
-	ID       string `json:"id,omitempty"`
-	Messages int    `json:"messages"`
+	Node string `json:"node"`
+	ID   string `json:"id,omitempty"`
+	client.QueueChanged
 }
 
 // changeQueued changes messages wherever they are queued. What can be changed
@@ -76,7 +76,7 @@ func (a *app) changeQueued(cmd *cobra.Command, lab *client.Lab, order, node stri
 		one := changed{ID: id}
 		var err error
 		one.Node, err = a.findQueued(cmd.Context(), lab, node, id, func(name string) (err error) {
-			one.Messages, err = lab.ChangeQueue(cmd.Context(), name, order, client.QueueOrder{ID: id})
+			one.QueueChanged, err = lab.ChangeQueue(cmd.Context(), name, order, client.QueueOrder{ID: id})
 			return err
 		})
 		if err != nil && (len(ids) == 1 || cmd.Context().Err() != nil) {
@@ -118,7 +118,7 @@ func (a *app) changeQueues(cmd *cobra.Command, lab *client.Lab, order, node stri
 			failed++
 			continue
 		}
-		done = append(done, changed{Node: name, Messages: n})
+		done = append(done, changed{Node: name, QueueChanged: n})
 	}
 	if failed == len(names) && failed > 0 {
 		return last
@@ -138,13 +138,23 @@ func (a *app) sayChanged(order string, done []changed) error {
 		return a.data(map[string]any{"changed": done})
 	}
 	for _, c := range done {
-		line := queueDone[order].Sprintf(a.lang, c.Node, c.Messages)
-		if t, ok := queueDoneBefore[order]; ok && c.ID != "" && c.Messages == 0 {
-			line = t.Sprintf(a.lang, c.Node, c.ID)
-		}
-		if _, err := fmt.Fprintln(a.stdout, line); err != nil {
+		if _, err := fmt.Fprintln(a.stdout, a.done(order, c)); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 	}
 	return nil
+}
+
+// done says what an order has changed, and what was so before: with none held, one
+// would not know whether any is. Mail that goes on anyway matters to a release only
+// when there was nothing to release.
+func (a *app) done(order string, c changed) string {
+	if t, ok := queueDoneBefore[order]; ok && c.ID != "" && c.Messages == 0 {
+		return t.Sprintf(a.lang, c.Node, c.ID)
+	}
+	line := queueDone[order].Sprintf(a.lang, c.Node, c.Messages)
+	if t, ok := queueAlready[order]; ok && c.Already > 0 && (order == "hold" || c.Messages == 0) {
+		line += t.Sprintf(a.lang, c.Already)
+	}
+	return line
 }

@@ -67,6 +67,11 @@ var (
 		"hold":    text.New("%s: %s was held already", "%s: %s já estava retida"),
 		"release": text.New("%s: %s was neither held nor in quarantine", "%s: %s não estava retida nem em quarentena"),
 	}
+	// queueAlready ends the line about an order that found messages as it wanted them.
+	queueAlready = map[string]text.Text{
+		"hold":    text.New("; held already: %d", "; já retida(s) antes: %d"),
+		"release": text.New("; neither held nor in quarantine: %d", "; nem retida(s) nem em quarentena: %d"),
+	}
 )
 
 const (

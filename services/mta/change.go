@@ -38,10 +38,11 @@ type QueueOrder struct {
 	All    bool   `json:"all,omitempty"`
 }
 
-// QueueChanged is the answer: how many messages the order has changed. It is
-// none, without an error, when all was as wanted before.
+// QueueChanged is the answer: how many messages the order has changed, and how many
+// more it named that were as wanted before, which is no error.
 type QueueChanged struct {
 	Messages int `json:"messages"`
+	Already  int `json:"already"` // held, or neither held nor in quarantine; no other order counts them
 }
 
 const (
@@ -69,7 +70,7 @@ func (n *Node) changeQueue(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	n.orders.Lock()
 	defer n.orders.Unlock()
-	messages, err := n.order(ctx, verb, sel)
+	changed, err := n.order(ctx, verb, sel)
 	if errors.Is(err, spool.ErrGone) {
 		err = problem.New(problem.NotQueued, named(sel.ID))
 	}
@@ -77,7 +78,7 @@ func (n *Node) changeQueue(w http.ResponseWriter, r *http.Request) {
 		n.refuse(w, "to change the queue", err)
 		return
 	}
-	control.WriteJSON(w, http.StatusOK, QueueChanged{messages})
+	control.WriteJSON(w, http.StatusOK, changed)
 }
 
 // readOrder reads what is to be changed.
@@ -108,32 +109,32 @@ func readOrder(w http.ResponseWriter, r *http.Request) (sel spool.Selection, err
 	return spool.Selection{ID: o.ID, Domain: o.Domain}, nil
 }
 
-// order carries one out and returns how many messages it has changed. One at a
-// time does.
-func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (messages int, err error) {
+// order carries one out. One at a time does.
+func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (changed QueueChanged, err error) {
 	if verb == "retry" {
 		if verb, err = n.retryMeans(ctx, sel); err != nil {
-			return 0, err
+			return changed, err
 		}
 	}
 	if verb == "retry" {
-		messages, _, err = n.queue.Retry(ctx, queue.Selection{ID: sel.ID, Domain: sel.Domain})
-		return messages, err
+		changed.Messages, _, err = n.queue.Retry(ctx, queue.Selection{ID: sel.ID, Domain: sel.Domain})
+		return changed, err
 	}
-	change := map[string]func(context.Context, spool.Selection, func([]spool.Changed) error) error{
+	change := map[string]func(context.Context, spool.Selection, func([]spool.Changed) error) (int, error){
 		"hold": n.spool.Hold, "release": n.spool.Release, "drop": n.spool.Drop,
 	}[verb]
-	err = n.queue.Change(func() error {
-		return change(ctx, sel, func(batch []spool.Changed) error {
-			messages += len(batch)
+	err = n.queue.Change(func() (err error) {
+		changed.Already, err = change(ctx, sel, func(batch []spool.Changed) error {
+			changed.Messages += len(batch)
 			n.tellChanged(verb, batch)
 			if verb == "release" {
 				return n.queue.Restore(ctx, n.released(batch))
 			}
 			return n.queue.Remove(ctx, removed(batch))
 		})
+		return err
 	})
-	return messages, err
+	return changed, err
 }
 
 // retryMeans is what a retry comes to: of a message in quarantine, its release.

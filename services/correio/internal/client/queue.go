@@ -82,6 +82,12 @@ type QueueOrder struct {
 	All    bool   `json:"all,omitempty"`
 }
 
+// QueueChanged is what an order has changed, in messages.
+type QueueChanged struct {
+	Messages int `json:"messages"`
+	Already  int `json:"already"` // named, and as wanted before
+}
+
 // ErrNotQueued tells that an MTA has no such message in its queue.
 var ErrNotQueued = errors.New("no such message is queued")
 
@@ -108,12 +114,11 @@ func (l *Lab) Queued(ctx context.Context, node, id string) (QueuedDetails, error
 	return m, notQueued(err)
 }
 
-// ChangeQueue gives an order (retry, hold, release or drop) and returns how many
-// messages it has changed, or ErrNotQueued.
-func (l *Lab) ChangeQueue(ctx context.Context, node, order string, o QueueOrder) (messages int, err error) {
-	var done struct{ Messages int }
+// ChangeQueue gives an order (retry, hold, release or drop) and returns what it has
+// changed, or ErrNotQueued.
+func (l *Lab) ChangeQueue(ctx context.Context, node, order string, o QueueOrder) (done QueueChanged, err error) {
 	err = l.call(ctx, http.MethodPost, l.queueURL(nil, node, order), o, &done)
-	return done.Messages, notQueued(err)
+	return done, notQueued(err)
 }
 
 func (l *Lab) queueURL(query url.Values, node string, more ...string) string {

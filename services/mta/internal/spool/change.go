@@ -58,8 +58,9 @@ func (m *chosen) touch(r chosenRecipient) {
 
 // Hold puts recipients aside until Release: they are not attempted. each is
 // told, as for the other changes, what was changed once that is durable, in
-// batches: nobody waits long for the one who writes.
-func (s *Spool) Hold(ctx context.Context, sel Selection, each func([]Changed) error) error {
+// batches: nobody waits long for the one who writes. already is how many messages
+// are selected that were as wanted before.
+func (s *Spool) Hold(ctx context.Context, sel Selection, each func([]Changed) error) (already int, err error) {
 	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
 		for _, r := range m.rcpts {
 			if r.held {
@@ -76,7 +77,7 @@ func (s *Spool) Hold(ctx context.Context, sel Selection, each func([]Changed) er
 
 // Release undoes Hold, and Quarantine. Of a message in quarantine that is named by
 // one of its domains, the recipients at the others are held from then on.
-func (s *Spool) Release(ctx context.Context, sel Selection, each func([]Changed) error) error {
+func (s *Spool) Release(ctx context.Context, sel Selection, each func([]Changed) error) (already int, err error) {
 	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
 		if m.quarantined != "" && len(m.rcpts) > 0 {
 			if err := quarantine(tx, m.ID, ""); err != nil {
@@ -100,7 +101,7 @@ func (s *Spool) Release(ctx context.Context, sel Selection, each func([]Changed)
 }
 
 // Drop removes recipients, and messages with their last one. Nobody is told.
-func (s *Spool) Drop(ctx context.Context, sel Selection, each func([]Changed) error) error {
+func (s *Spool) Drop(ctx context.Context, sel Selection, each func([]Changed) error) (already int, err error) {
 	return s.change(ctx, sel, each, func(tx *durable.Tx, m *chosen) error {
 		for _, r := range m.rcpts {
 			if err := tx.Exec("DELETE FROM recipient WHERE message=? AND n=?", m.ID, r.n); err != nil {
@@ -121,7 +122,7 @@ func (s *Spool) Drop(ctx context.Context, sel Selection, each func([]Changed) er
 const changeBatch = 200
 
 // change applies a verb to what is selected.
-func (s *Spool) change(ctx context.Context, sel Selection, each func([]Changed) error, do verb) error {
+func (s *Spool) change(ctx context.Context, sel Selection, each func([]Changed) error, do verb) (already int, err error) {
 	for after, more := "", true; more; {
 		var batch []*chosen
 		err := s.db.Write(ctx, func(tx *durable.Tx) error {
@@ -137,19 +138,24 @@ func (s *Spool) change(ctx context.Context, sel Selection, each func([]Changed) 
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("change the queue: %w", err)
+			return already, fmt.Errorf("change the queue: %w", err)
 		}
 		more = sel.ID == "" && len(batch) == changeBatch
 		if len(batch) > 0 {
 			after = batch[len(batch)-1].ID
 		} else if sel.ID != "" {
-			return ErrGone
+			return already, ErrGone
+		}
+		for _, m := range batch {
+			if len(m.rcpts) > 0 && len(m.Due) == 0 {
+				already++
+			}
 		}
 		if err := each(s.done(batch)); err != nil {
-			return err
+			return already, err
 		}
 	}
-	return nil
+	return already, nil
 }
 
 // done accounts for what was changed, and keeps nothing else.

@@ -26,13 +26,13 @@ func three(t *testing.T, dir string) *Spool {
 	return s
 }
 
-type change func(*Spool, context.Context, Selection, func([]Changed) error) error
+type change func(*Spool, context.Context, Selection, func([]Changed) error) (already int, err error)
 
 // apply returns what was changed, as "A1: a@x.test b@y.test", with an "!" when
-// it was removed.
-func apply(t *testing.T, s *Spool, do change, sel Selection) (said []string) {
+// it was removed, and how many were so before.
+func apply(t *testing.T, s *Spool, do change, sel Selection) (said []string, already int) {
 	t.Helper()
-	err := do(s, t.Context(), sel, func(batch []Changed) error {
+	already, err := do(s, t.Context(), sel, func(batch []Changed) error {
 		for _, c := range batch {
 			line := c.ID + ": " + strings.Join(c.To, " ")
 			if c.Removed {
@@ -45,7 +45,7 @@ func apply(t *testing.T, s *Spool, do change, sel Selection) (said []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return said
+	return said, already
 }
 
 // left says what a node would go on with.
@@ -65,23 +65,25 @@ func TestChangesTouchWhatIsSelected(t *testing.T) {
 		sel      Selection
 		said     []string
 		left     []string
+		already  int
 		messages int64
 	}{
-		{"hold one", nil, (*Spool).Hold, Selection{ID: "A1"}, []string{"A1: a@x.test b@y.test"}, []string{"A2 x.test"}, 3},
-		{"hold a domain", nil, (*Spool).Hold, Selection{Domain: "x.test"}, []string{"A1: a@x.test", "A2: a@x.test"}, []string{"A1 y.test"}, 3},
-		{"hold all", nil, (*Spool).Hold, Selection{}, []string{"A1: a@x.test b@y.test", "A2: a@x.test", "A3: b@y.test"}, nil, 3},
-		{"hold what is held", (*Spool).Hold, (*Spool).Hold, Selection{}, nil, nil, 3},
-		{"hold nobody's domain", nil, (*Spool).Hold, Selection{Domain: "z.test"}, nil, all, 3},
-		{"release one", (*Spool).Hold, (*Spool).Release, Selection{ID: "A2"}, []string{"A2: a@x.test"}, []string{"A2 x.test"}, 3},
-		{"release a domain", (*Spool).Hold, (*Spool).Release, Selection{Domain: "y.test"}, []string{"A1: b@y.test", "A3: b@y.test"}, []string{"A1 y.test", "A3 y.test"}, 3},
-		{"release all", (*Spool).Hold, (*Spool).Release, Selection{}, []string{"A1: a@x.test b@y.test", "A2: a@x.test", "A3: b@y.test"}, append(slices.Clone(all), "A3 y.test"), 3},
-		{"release from quarantine", nil, (*Spool).Release, Selection{ID: "A3"}, []string{"A3: b@y.test"}, append(slices.Clone(all), "A3 y.test"), 3},
-		{"release what is free", nil, (*Spool).Release, Selection{ID: "A2"}, nil, all, 3},
-		{"drop one", nil, (*Spool).Drop, Selection{ID: "A1"}, []string{"A1: a@x.test b@y.test!"}, []string{"A2 x.test"}, 2},
-		{"drop from quarantine", nil, (*Spool).Drop, Selection{ID: "A3"}, []string{"A3: b@y.test!"}, all, 2},
-		{"drop a domain", nil, (*Spool).Drop, Selection{Domain: "x.test"}, []string{"A1: a@x.test", "A2: a@x.test!"}, []string{"A1 y.test"}, 2},
-		{"drop what is held", (*Spool).Hold, (*Spool).Drop, Selection{ID: "A2"}, []string{"A2: a@x.test!"}, nil, 2},
-		{"drop all", nil, (*Spool).Drop, Selection{}, []string{"A1: a@x.test b@y.test!", "A2: a@x.test!", "A3: b@y.test!"}, nil, 0},
+		{"hold one", nil, (*Spool).Hold, Selection{ID: "A1"}, []string{"A1: a@x.test b@y.test"}, []string{"A2 x.test"}, 0, 3},
+		{"hold a domain", nil, (*Spool).Hold, Selection{Domain: "x.test"}, []string{"A1: a@x.test", "A2: a@x.test"}, []string{"A1 y.test"}, 0, 3},
+		{"hold all", nil, (*Spool).Hold, Selection{}, []string{"A1: a@x.test b@y.test", "A2: a@x.test", "A3: b@y.test"}, nil, 0, 3},
+		{"hold what is held", (*Spool).Hold, (*Spool).Hold, Selection{}, nil, nil, 3, 3},
+		{"hold a domain that is held", (*Spool).Hold, (*Spool).Hold, Selection{Domain: "x.test"}, nil, nil, 2, 3},
+		{"hold nobody's domain", nil, (*Spool).Hold, Selection{Domain: "z.test"}, nil, all, 0, 3},
+		{"release one", (*Spool).Hold, (*Spool).Release, Selection{ID: "A2"}, []string{"A2: a@x.test"}, []string{"A2 x.test"}, 0, 3},
+		{"release a domain", (*Spool).Hold, (*Spool).Release, Selection{Domain: "y.test"}, []string{"A1: b@y.test", "A3: b@y.test"}, []string{"A1 y.test", "A3 y.test"}, 0, 3},
+		{"release all", (*Spool).Hold, (*Spool).Release, Selection{}, []string{"A1: a@x.test b@y.test", "A2: a@x.test", "A3: b@y.test"}, append(slices.Clone(all), "A3 y.test"), 0, 3},
+		{"release from quarantine", nil, (*Spool).Release, Selection{ID: "A3"}, []string{"A3: b@y.test"}, append(slices.Clone(all), "A3 y.test"), 0, 3},
+		{"release what is free", nil, (*Spool).Release, Selection{ID: "A2"}, nil, all, 1, 3},
+		{"drop one", nil, (*Spool).Drop, Selection{ID: "A1"}, []string{"A1: a@x.test b@y.test!"}, []string{"A2 x.test"}, 0, 2},
+		{"drop from quarantine", nil, (*Spool).Drop, Selection{ID: "A3"}, []string{"A3: b@y.test!"}, all, 0, 2},
+		{"drop a domain", nil, (*Spool).Drop, Selection{Domain: "x.test"}, []string{"A1: a@x.test", "A2: a@x.test!"}, []string{"A1 y.test"}, 0, 2},
+		{"drop what is held", (*Spool).Hold, (*Spool).Drop, Selection{ID: "A2"}, []string{"A2: a@x.test!"}, nil, 0, 2},
+		{"drop all", nil, (*Spool).Drop, Selection{}, []string{"A1: a@x.test b@y.test!", "A2: a@x.test!", "A3: b@y.test!"}, nil, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -89,8 +91,9 @@ func TestChangesTouchWhatIsSelected(t *testing.T) {
 			if test.first != nil {
 				apply(t, s, test.first, Selection{})
 			}
-			if d := cmp.Diff(test.said, apply(t, s, test.do, test.sel)); d != "" {
-				t.Errorf("said (-want +got)\n%s", d)
+			said, already := apply(t, s, test.do, test.sel)
+			if d := cmp.Diff(test.said, said); d != "" || already != test.already {
+				t.Errorf("%d were so before, want %d; said (-want +got)\n%s", already, test.already, d)
 			}
 			for _, when := range []string{"now", "after a restart"} {
 				if d := cmp.Diff(test.left, left(t, s)); d != "" {
@@ -121,7 +124,7 @@ func TestHeldMessageIsGoneForAttempts(t *testing.T) {
 func TestChangeOfWhatIsNotThereSaysSo(t *testing.T) {
 	s := three(t, t.TempDir())
 	for _, do := range []change{(*Spool).Hold, (*Spool).Release, (*Spool).Drop} {
-		if err := do(s, t.Context(), Selection{ID: "A9"}, func([]Changed) error { return nil }); !errors.Is(err, ErrGone) {
+		if _, err := do(s, t.Context(), Selection{ID: "A9"}, func([]Changed) error { return nil }); !errors.Is(err, ErrGone) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -150,7 +153,7 @@ func TestChangesOfManyMessagesComeInBatches(t *testing.T) {
 		add(t, s, entry(t, fmt.Sprintf("A%05d", i), "ana@aurora.test", "a@x.test"), "Oi\r\n")
 	}
 	batches, messages := 0, 0
-	err := s.Drop(t.Context(), Selection{}, func(batch []Changed) error {
+	_, err := s.Drop(t.Context(), Selection{}, func(batch []Changed) error {
 		batches++
 		messages += len(batch)
 		st, err := s.Stats(t.Context())
