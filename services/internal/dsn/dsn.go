@@ -12,6 +12,7 @@ import (
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/smtpd/command"
+	"correio/services/internal/text"
 )
 
 // The keywords of NOTIFY (RFC 3461 §4.1).
@@ -87,7 +88,7 @@ func Original(a mailaddr.Address) string {
 // (RFC 6533 §3: utf-8-addr-xtext).
 func SevenBit(orcpt string) string {
 	kind, address, _ := strings.Cut(orcpt, ";")
-	if !strings.EqualFold(kind, utf8Kind) || isASCII(address) {
+	if !strings.EqualFold(kind, utf8Kind) || text.IsASCII(address) {
 		return orcpt
 	}
 	return kind + ";" + Embed(unembed(address))
@@ -97,7 +98,7 @@ func SevenBit(orcpt string) string {
 // ASCII.
 func International(orcpt string) bool {
 	kind, address, _ := strings.Cut(orcpt, ";")
-	return strings.EqualFold(kind, utf8Kind) && !isASCII(unembed(address))
+	return strings.EqualFold(kind, utf8Kind) && !text.IsASCII(unembed(address))
 }
 
 // Field writes a value of ORCPT as a report has it (RFC 3464 §2.3.1): its type
@@ -121,7 +122,7 @@ func Field(orcpt string, global bool) (field string, ok bool) {
 	default:
 		address = Embed(unembed(address))
 	}
-	if !isField(address) || !global && !isASCII(address) {
+	if !isField(address) || !global && !text.IsASCII(address) {
 		return "", false
 	}
 	return kind + "; " + address, true
@@ -189,22 +190,13 @@ func unembed(s string) string {
 	return b.String() + s
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 // isType accepts the name of an address type.
 func isType(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // isPrintable accepts printable ASCII with inner spaces.
-func isPrintable(s string) bool { return isField(s) && isASCII(s) }
+func isPrintable(s string) bool { return isField(s) && text.IsASCII(s) }
 
 // isField accepts what may stand in a header field: no control characters, no
 // broken UTF-8, not only spaces.

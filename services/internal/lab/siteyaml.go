@@ -211,8 +211,7 @@ func insideLab(path string) bool {
 // isName accepts names as hosts and domains have them in the lab: lower case,
 // ASCII, without a final dot.
 func isName(s string) bool {
-	ascii := !strings.ContainsFunc(s, func(c rune) bool { return c >= 0x80 })
-	return ascii && s == strings.ToLower(s) && mailaddr.IsDomain(s)
+	return text.IsASCII(s) && s == strings.ToLower(s) && mailaddr.IsDomain(s)
 }
 
 // checkRoles reports what a site with mail lacks, and mail without a domain.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"correio/services/internal/text"
 )
 
 // cutLocal splits s behind its local part. rest is "" or begins with "@".
@@ -83,7 +85,7 @@ func parseDomain(s string) (string, error) {
 	}
 	d := nameCase(strings.TrimSuffix(s, "."))
 	if !hasLabels(d) {
-		if !isASCII(d) {
+		if !text.IsASCII(d) {
 			return "", ErrIDN
 		}
 		return "", ErrSyntax
@@ -133,7 +135,7 @@ func hasLabels(s string) bool {
 		return false
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > maxLabel && isASCII(label) || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > maxLabel && text.IsASCII(label) || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
 		for _, r := range label {
@@ -204,15 +206,6 @@ func quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 func cutPrefixFold(s, prefix string) (string, bool) {

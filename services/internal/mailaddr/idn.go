@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
+
+	"correio/services/internal/text"
 )
 
 // uLabels is what a U-label must be (RFC 5890 §2.3.2.1), and nothing is mapped
@@ -19,7 +21,7 @@ var uLabels = idna.New(idna.ValidateForRegistration(), idna.StrictDomainName(fal
 // §2.3.2.1). A name in ASCII stays as it is, whatever it holds; so does an
 // address literal. ErrIDN means that some label is no U-label.
 func ToASCII(domain string) (string, error) {
-	if isASCII(domain) {
+	if text.IsASCII(domain) {
 		return domain, nil
 	}
 	name, dot := strings.CutSuffix(domain, ".")
@@ -73,10 +75,10 @@ func Both(s string) string {
 // SameDomain reports whether two domains are one: in any case, as U-labels or
 // as A-labels.
 func SameDomain(a, b string) bool {
-	if strings.EqualFold(a, b) && isASCII(a) && isASCII(b) {
+	if strings.EqualFold(a, b) && text.IsASCII(a) && text.IsASCII(b) {
 		return true
 	}
-	if isASCII(a) && isASCII(b) {
+	if text.IsASCII(a) && text.IsASCII(b) {
 		return false
 	}
 	x, errX := ToASCII(a)
@@ -90,7 +92,7 @@ func SameDomain(a, b string) bool {
 // all nothing that is not ASCII becomes ASCII, so that no name folds into
 // somebody else's.
 func Fold(local string) string {
-	if isASCII(local) {
+	if text.IsASCII(local) {
 		return strings.ToLower(local)
 	}
 	return nameCase(local)

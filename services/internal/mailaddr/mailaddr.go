@@ -45,7 +45,7 @@ func (a Address) Null() bool { return a == Address{} }
 // Postmaster reports whether the local part is postmaster, in any case of
 // ASCII: U+017F folds to "s", but names another mailbox.
 func (a Address) Postmaster() bool {
-	return strings.EqualFold(a.Local, "postmaster") && isASCII(a.Local)
+	return strings.EqualFold(a.Local, "postmaster") && text.IsASCII(a.Local)
 }
 
 // Literal returns the IP address of an address literal domain.
@@ -103,4 +103,4 @@ func Parse(s string) (Address, error) {
 }
 
 // ASCII reports whether the address as it stands can be sent without SMTPUTF8.
-func (a Address) ASCII() bool { return isASCII(a.Local) && isASCII(a.Domain) }
+func (a Address) ASCII() bool { return text.IsASCII(a.Local) && text.IsASCII(a.Domain) }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
+	"correio/services/internal/text"
 )
 
 var (
@@ -61,16 +61,12 @@ func (s *session) name(c command.Command) reply.Reply {
 	switch said := len(c.Params) > 0; {
 	case said && !s.srv.cfg.SMTPUTF8:
 		return replyVrfyParam
-	case !isASCII(c.Arg) && !s.srv.cfg.SMTPUTF8:
+	case !text.IsASCII(c.Arg) && !s.srv.cfg.SMTPUTF8:
 		return replyNoUTF8
-	case !isASCII(c.Arg) && !said:
+	case !text.IsASCII(c.Arg) && !said:
 		return replyUTF8Vrfy // RFC 6531 §3.7.4.2
 	}
 	return reply.Reply{}
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 func (s *session) quit(context.Context, command.Command) reply.Reply {

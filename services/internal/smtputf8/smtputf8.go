@@ -5,7 +5,8 @@ package smtputf8
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
+
+	"correio/services/internal/text"
 )
 
 // maxLine bounds what is kept of one line, in octets.
@@ -39,7 +40,7 @@ func (s *Scan) Write(p []byte) (int, error) {
 			part = rest[:end]
 		}
 		s.line = append(s.line, part[:min(len(part), maxLine-len(s.line))]...)
-		s.eightBit = s.eightBit || bytes.ContainsFunc(part, func(r rune) bool { return r >= utf8.RuneSelf })
+		s.eightBit = s.eightBit || !text.IsASCII(part)
 		if end < 0 {
 			break
 		}

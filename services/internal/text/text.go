@@ -1,5 +1,6 @@
 // Package text holds what people read, in English and in Brazilian Portuguese
-// together, so that neither can be forgotten: New takes both.
+// together, so that neither can be forgotten: New takes both. Of text that others
+// wrote it tells what may be shown (Visible), and what needs no more than ASCII.
 package text
 
 import (

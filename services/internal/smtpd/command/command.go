@@ -16,6 +16,7 @@ import (
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reason"
 	"correio/services/internal/reply"
+	"correio/services/internal/text"
 )
 
 // Command is one parsed command line.
@@ -124,7 +125,7 @@ func (c *Command) parseArg() error {
 	case Vrfy, Expn:
 		return c.parseName() // RFC 6531 §3.7.4.2 lets UTF-8 in
 	}
-	if !isASCII(c.Arg) {
+	if !text.IsASCII(c.Arg) {
 		return errASCII.Err(nil)
 	}
 	switch c.Verb {
@@ -175,13 +176,4 @@ func (c *Command) parseAuth() error {
 		return errAuth.Err(nil)
 	}
 	return nil
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

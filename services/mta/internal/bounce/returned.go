@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"correio/services/internal/headsample"
+	"correio/services/internal/text"
 )
 
 // returned is the third part.
@@ -35,13 +36,13 @@ func (r *Report) read() (returned, error) {
 	if headers {
 		t.kind, t.content = "text/rfc822-headers", head // RFC 6522 §4
 	}
-	if !isASCII(head) && utf8.Valid(head) { // RFC 6533 §4
+	if !text.IsASCII(head) && utf8.Valid(head) { // RFC 6533 §4
 		t.kind = "message/global"
 		if headers {
 			t.kind = "message/global-headers"
 		}
 	}
-	t.eightBit = !isASCII(t.content)
+	t.eightBit = !text.IsASCII(t.content)
 	return t, nil
 }
 
@@ -140,13 +141,4 @@ func receivedFrom(head []byte) string {
 		return ""
 	}
 	return name + " (" + ip.String() + ")"
-}
-
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

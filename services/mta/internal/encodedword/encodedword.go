@@ -13,7 +13,7 @@ const MaxLine = 76
 // Text writes a field of unstructured text (RFC 5322 §3.6.5): as it is, or as
 // encoded words where it is not ASCII.
 func Text(field, s string) string {
-	if isASCII(s) {
+	if isPlain(s) {
 		return field + ": " + s
 	}
 	return encode(field, s)
@@ -22,14 +22,14 @@ func Text(field, s string) string {
 // Phrase begins a field with a phrase (RFC 5322 §3.2.5): quoted, or as encoded
 // words where it is not ASCII.
 func Phrase(field, s string) string {
-	if isASCII(s) {
+	if isPlain(s) {
 		return field + `: "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 	}
 	return encode(field, s)
 }
 
-// isASCII reports whether text is printable as it is.
-func isASCII(s string) bool {
+// isPlain reports whether text is printable ASCII, and may stand as it is.
+func isPlain(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 

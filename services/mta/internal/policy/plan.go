@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"correio/services/internal/dsn"
 	"correio/services/internal/durable"
@@ -13,6 +12,7 @@ import (
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd"
+	"correio/services/internal/text"
 	"correio/services/mta/internal/forward"
 	"correio/services/mta/internal/spool"
 	"correio/services/mta/internal/trace"
@@ -317,7 +317,7 @@ func (p *plan) body(g *group, message *durable.Buffer) body {
 	lines := s.prefix(p.t, p.header, p.now, g.id, more)
 	return body{
 		size:   int64(len(lines)) + message.Size(),
-		utf8:   strings.ContainsFunc(lines, func(r rune) bool { return r > unicode.MaxASCII }),
+		utf8:   !text.IsASCII(lines),
 		reader: func() io.Reader { return io.MultiReader(strings.NewReader(lines), rest()) },
 	}
 }

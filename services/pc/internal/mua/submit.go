@@ -11,7 +11,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -22,6 +21,7 @@ import (
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 	"correio/services/internal/smtputf8"
+	"correio/services/internal/text"
 	"correio/services/pc/internal/transcript"
 )
 
@@ -138,7 +138,7 @@ func (a *Agent) send(ctx context.Context, c *smtpc.Client, m Mail, sent *Sent) {
 	}
 	env := smtpc.Envelope{
 		From: m.Letter.From.ALabels(), Size: int64(len(eml)), UTF8: international(eml),
-		EightBit: slices.ContainsFunc(eml, func(b byte) bool { return b >= utf8.RuneSelf }),
+		EightBit: !text.IsASCII(eml),
 	}
 	for _, to := range m.Letter.To {
 		env.To = append(env.To, smtpc.Recipient{To: to.ALabels()})
