@@ -25,7 +25,7 @@ const (
 	page    = "http://127.0.0.1:8080"
 
 	upTimeout   = 3 * time.Minute
-	downTimeout = time.Minute
+	downTimeout = 2 * time.Minute
 )
 
 // theLab is the lab that all tests share; TestMain sets it before the first of them.
