@@ -147,7 +147,11 @@ func (a *app) dialogue(lines []client.Line) {
 		if l.Dir == ">" {
 			arrow = mark + ">"
 		}
-		fmt.Fprintf(a.stderr, "%5d ms %s %s\n", l.OffsetMS, arrow, l.Text)
+		said := l.Text
+		if l.Note != nil {
+			said = printable(l.Note.In(a.lang))
+		}
+		fmt.Fprintf(a.stderr, "%5d ms %s %s\n", l.OffsetMS, arrow, said)
 	}
 }
 

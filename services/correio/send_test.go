@@ -9,6 +9,7 @@ import (
 
 	"correio/services/correio/internal/client"
 	"correio/services/internal/control"
+	"correio/services/internal/reason"
 )
 
 // answering is a lab whose only workstation is told so of every mail it sends.
@@ -54,6 +55,23 @@ func TestSendToSomeOfTheRecipients(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &told); err != nil || got.status != exitFailed || told.OK || told.QueueID != "ABC" ||
 		strings.Join(told.Accepted, " ") != "beatriz@boreal.test" || len(told.Refused) != 1 || told.Refused[0].Reply != no {
 		t.Errorf("--json: %v in %+v", err, got)
+	}
+}
+
+// The size of the message, which stands in its place, was in English.
+func TestSendShowsTheDialogueInTheReadersLanguage(t *testing.T) {
+	size := reason.New(reason.MessageSize, "51")
+	url := answering(t, client.Sent{OK: true, MessageID: "m@x", QueueID: "ABC", Lines: []client.Line{
+		{Dir: ">", Text: "(message: 51 octets)", Note: &size}, {Dir: ">", Text: "(message: 51 octets)"}, {Dir: "<", Text: "250 2.0.0 Ok"},
+	}})
+	for lang, want := range map[string]string{
+		"en":    "    0 ms  > (message: 51 octets)\n    0 ms  > (message: 51 octets)\n    0 ms <  250 2.0.0 Ok\n",
+		"pt-BR": "    0 ms  > (mensagem: 51 octetos)\n    0 ms  > (message: 51 octets)\n    0 ms <  250 2.0.0 Ok\n",
+	} {
+		got := execute(t, nil, "", "send", "-v", "--from", "bruno@boreal.test", "--to", "a@x.test", "--lab", url, "--lang", lang)
+		if got.status != exitOK || !strings.HasPrefix(got.stderr, want) {
+			t.Errorf("in %s: %+v, want %q", lang, got, want)
+		}
 	}
 }
 

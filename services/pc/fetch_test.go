@@ -68,7 +68,7 @@ func TestFetchBringsMailOctetForOctet(t *testing.T) {
 				t.Errorf("%s: message %d: uid %q, %d octets, size %d", how, i, m.UID, len(m.EML), m.Size)
 			}
 		}
-		if !got.said(">", "AUTH SCRAM-SHA-256 ****") || got.said(">", "DELE 1") || !got.said(">", "QUIT") {
+		if !got.said(">", "AUTH SCRAM-SHA-256 ****") || got.said(">", "DELE 1") || !got.said(">", "QUIT") || got.sized("<") != len(messages) {
 			t.Errorf("%s: transcript %+v", how, got.Lines)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"correio/services/internal/control"
 	"correio/services/internal/labtest"
 	"correio/services/internal/node"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/sasl"
 	"correio/services/internal/smtpd"
@@ -98,21 +99,29 @@ type answer struct {
 		Size int64
 		EML  []byte
 	}
-	Lines []struct {
-		Dir, Text string
-		OffsetMS  int64 `json:"offset_ms"`
-		TLS       bool
-	}
+	Lines []spoken
+}
+
+// spoken is a line of a transcript.
+type spoken struct {
+	Dir, Text string
+	OffsetMS  int64 `json:"offset_ms"`
+	TLS       bool
+	Note      *reason.Reason
 }
 
 func (a answer) said(dir, text string) bool {
-	return slices.ContainsFunc(a.Lines, func(l struct {
-		Dir, Text string
-		OffsetMS  int64 `json:"offset_ms"`
-		TLS       bool
-	}) bool {
-		return l.Dir == dir && l.Text == text
-	})
+	return slices.ContainsFunc(a.Lines, func(l spoken) bool { return l.Dir == dir && l.Text == text })
+}
+
+// sized counts the lines that stand in place of a message.
+func (a answer) sized(dir string) (n int) {
+	for _, l := range a.Lines {
+		if l.Dir == dir && l.Note != nil && l.Note.Rule == reason.MessageSize && l.Text == l.Note.String() {
+			n++
+		}
+	}
+	return n
 }
 
 // mailbag is a submission server that keeps what it gets.
@@ -223,6 +232,9 @@ func TestSendWritesALetter(t *testing.T) {
 		if !got.said(">", line) {
 			t.Errorf("transcript lacks %q: %+v", line, got.Lines)
 		}
+	}
+	if n := got.sized(">"); n != 1 {
+		t.Errorf("%d sizes of messages in %+v", n, got.Lines)
 	}
 	if first, last := got.Lines[0], got.Lines[len(got.Lines)-1]; first.TLS || !last.TLS || last.OffsetMS < first.OffsetMS {
 		t.Errorf("first line %+v, last %+v", first, last)

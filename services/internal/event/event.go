@@ -55,8 +55,8 @@ type Record struct {
 	Message string `json:"message,omitempty"`
 	Kind    Kind   `json:"kind"`
 	Dir     Dir    `json:"dir,omitempty"`
-	// Text is the line spoken, without its line end and with secrets masked, or
-	// one of the words of vocabulary.go.
+	// Text is the line spoken, without its line end and with secrets masked, what
+	// stands in place of lines (Summary), or one of the words of vocabulary.go.
 	Text string `json:"text,omitempty"`
 	Meta Meta   `json:"meta,omitempty"`
 }

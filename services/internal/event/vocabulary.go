@@ -8,7 +8,7 @@ package event
 //	kind   text                       details
 //	conn   open                       proto, role, local, remote, host, note
 //	conn   close                      reason
-//	line   the line itself            step (client side: which SMTP step), note
+//	line   the line itself            step (client side: which SMTP step), summary, note
 //	tls    established | failed       version, cipher, server-name, verified, reason
 //	auth   accepted | refused         user, mechanism, note
 //	dns    question ("boreal.test. MX")
@@ -105,5 +105,6 @@ const (
 	Zone       = "zone"
 	Serial     = "serial"
 	Step       = "step"
-	Note       = "note" // what was unusual: no brackets, early talker, bare LF; as data, like Rules
+	Summary    = "summary" // the text, which says it in English, stands in place of lines; as data, like Rules
+	Note       = "note"    // what was unusual: no brackets, early talker, bare LF; as data, like Rules
 )

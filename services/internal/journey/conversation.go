@@ -197,13 +197,21 @@ func (a *assembly) view(c *conn, records []*event.Record, client bool) view {
 			v.lines = append(v.lines, note(v.offset(r), reason.New(reason.TLSFailed, r.Meta.Get(event.Reason))))
 		case r.Kind == event.KindLine:
 			v.data = v.data || strings.EqualFold(r.Text, "DATA")
-			v.lines = append(v.lines, Line{OffsetMS: v.offset(r), Dir: direction(r.Dir, client), Text: r.Text, TLS: secure})
+			v.lines = append(v.lines, Line{OffsetMS: v.offset(r), Dir: direction(r.Dir, client), Text: r.Text, TLS: secure, Note: summary(r)})
 		}
 	}
 	return v
 }
 
 func (v *view) offset(r *event.Record) int64 { return r.Time.Sub(v.start).Milliseconds() }
+
+// summary is what the text of a record stands in place of lines for, or nil.
+func summary(r *event.Record) *reason.Reason {
+	if said := reason.Parse(r.Meta.Get(event.Summary)); len(said) > 0 {
+		return &said[0]
+	}
+	return nil
+}
 
 // note makes a line of something that nobody has spoken.
 func note(offset int64, r reason.Reason) Line {

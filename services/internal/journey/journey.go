@@ -127,7 +127,8 @@ type Line struct {
 	Dir      string `json:"dir"`       // ">" client to server, "<" server to client, "=" a note
 	Text     string `json:"text"`
 	TLS      bool   `json:"tls,omitempty"`
-	// Note is what a note says, as data; nil where somebody has spoken.
+	// Note is what a note says, or what stands in place of lines that are not shown
+	// or were none, as data; nil where somebody has spoken.
 	Note *reason.Reason `json:"note,omitempty"`
 }
 

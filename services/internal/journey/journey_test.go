@@ -118,7 +118,7 @@ func (l *lab) fetch() {
 	l.line(mda, "p-1", "", event.In, "RETR 1")
 	l.see(mda, event.Record{Conn: "p-1", Queue: q3, Message: message, Kind: event.KindStore, Text: event.Retrieved, Meta: event.M(event.Mailbox, "bruno")})
 	l.line(mda, "p-1", "", event.Out, "+OK 100 octets")
-	l.line(mda, "p-1", "", event.Out, "(message: 100 octets)")
+	l.see(mda, event.Record{Conn: "p-1", Kind: event.KindLine, Dir: event.Out, Text: "(message: 100 octets)", Meta: event.M(event.Summary, "message-size(100)")})
 	l.line(mda, "p-1", "", event.Out, ".")
 }
 

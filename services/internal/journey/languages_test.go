@@ -128,6 +128,9 @@ func TestStepsCarryReasonsAsData(t *testing.T) {
 		if want := `{"rule":"shuffled","args":["2","10","mx1.boreal.test"],"text":"` + want; !strings.Contains(string(data), want) {
 			t.Errorf("%s JSON lacks %s:\n%s", lang, want, data)
 		}
+		if want := `"dir":"\u003c","text":"` + reason.New(reason.MessageSize, "100").In(lang) + `","note":{"rule":"message-size","args":["100"]}`; !strings.Contains(string(data), want) {
+			t.Errorf("%s JSON lacks %s:\n%s", lang, want, data)
+		}
 		if want := `"note":{"rule":"asks","args":["resolver1.nic.test",`; !strings.Contains(string(data), want) {
 			t.Errorf("%s JSON lacks %s:\n%s", lang, want, data)
 		}

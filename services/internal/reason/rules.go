@@ -92,6 +92,18 @@ const (
 	BareBecameCRLF Rule = "bare-became-crlf"
 )
 
+// What stands in a dialogue in place of lines that are not shown, or that were
+// none (event.Summary).
+const (
+	MessageSize   Rule = "message-size"
+	OctetsDropped Rule = "octets"
+	LineTooLong   Rule = "line-too-long"
+	LineEndless   Rule = "line-without-end"
+	TLSHello      Rule = "tls-hello"
+	MoreLines     Rule = "more-lines"
+	LinesNotShown Rule = "lines-not-shown"
+)
+
 // More stands for reasons that are left out.
 const More Rule = "more"
 
@@ -172,6 +184,14 @@ var texts = map[Rule]text.Text{
 	Spoiled:        text.New("the message cannot be accepted: %s", "a mensagem não pode ser aceita: %s"),
 	LFAlone:        text.New("lines ended in LF alone, as nc sends them; stored with CRLF", "as linhas terminavam só em LF, como o nc as envia; guardada com CRLF"),
 	BareBecameCRLF: text.New("a CR or LF of its own became CRLF", "um CR ou LF avulso virou CRLF"),
+
+	MessageSize:   text.New("(message: %s octets)", "(mensagem: %s octetos)"),
+	OctetsDropped: text.New("(%s octets)", "(%s octetos)"),
+	LineTooLong:   text.New("(line too long)", "(linha longa demais)"),
+	LineEndless:   text.New("(line without end)", "(linha sem fim)"),
+	TLSHello:      text.New("(TLS ClientHello: %s octets so far)", "(ClientHello de TLS: %s octetos até agora)"),
+	MoreLines:     text.New("(%s more lines)", "(mais %s linhas)"),
+	LinesNotShown: text.New("(more lines are not shown)", "(há mais linhas, que não são mostradas)"),
 
 	More: text.New("%s more decisions are not listed", "mais %s decisões não estão na lista"),
 }

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,18 +47,8 @@ func TestEveryRuleHasItsText(t *testing.T) {
 // Records hold rules of this package and nothing else where they say why, or
 // what was unusual: a sentence of somebody's own is in one language.
 func TestRecordsSayWhyByRules(t *testing.T) {
-	root := filepath.Join("..", "..")
 	written := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
-			filepath.Dir(path) == filepath.Join(root, "internal", "reason") {
-			return err
-		}
-		fset := token.NewFileSet()
-		file, err := parser.ParseFile(fset, path, nil, 0)
-		if err != nil {
-			return err
-		}
+	eachFile(t, func(fset *token.FileSet, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CompositeLit:
@@ -73,15 +64,53 @@ func TestRecordsSayWhyByRules(t *testing.T) {
 			}
 			return true
 		})
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if written == 0 {
 		t.Error("nobody writes them: is the test looking at the right folder?")
 	}
 }
+
+// eachFile calls f with every file of the services but tests and those of this
+// package.
+func eachFile(t *testing.T, f func(fset *token.FileSet, file *ast.File)) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			filepath.Dir(path) == filepath.Join(root, "internal", "reason") {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, 0)
+		if err == nil {
+			f(fset, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What stands in a dialogue in place of a line has the form "(…)": no such text is
+// written out but with its other language.
+func TestNothingInBracketsIsInOneLanguage(t *testing.T) {
+	eachFile(t, func(fset *token.FileSet, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				return !isOf(n.Fun, "text", "New")
+			case *ast.BasicLit:
+				if said, err := strconv.Unquote(n.Value); err == nil && inBrackets.MatchString(said) {
+					t.Errorf("%s: %s", fset.Position(n.Pos()), n.Value)
+				}
+			}
+			return true
+		})
+	})
+}
+
+var inBrackets = regexp.MustCompile(`^\([^()\\]* [^()\\]*\)$`)
 
 // checkCall says what is wrong with a call that makes a reason, or a record with
 // reasons; written is how many such details it has.
@@ -90,7 +119,7 @@ func checkCall(call *ast.CallExpr) (fault string, written int) {
 		return "the rule is none of package reason", 0
 	}
 	for i, key := range call.Args {
-		if i == len(call.Args)-1 || !isOf(key, "event", "Note") && !isOf(key, "event", "Rules") {
+		if i == len(call.Args)-1 || !isOf(key, "event", "Note") && !isOf(key, "event", "Rules") && !isOf(key, "event", "Summary") {
 			continue
 		}
 		written++

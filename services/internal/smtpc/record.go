@@ -8,6 +8,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
 )
 
@@ -17,6 +18,9 @@ type Line struct {
 	Time time.Time
 	Dir  event.Dir // event.Out is what the client said
 	Text string
+	// Note says as data what stands in place of lines, in English in Text; nil
+	// where somebody has spoken.
+	Note *reason.Reason
 	Step Step
 	TLS  bool
 }
@@ -92,17 +96,30 @@ func (r *recorder) auth(text, user, mechanism string) {
 // may be a terminal: control characters, which a server's reply or somebody's
 // header field may hold, are spelled out there.
 func (r *recorder) line(dir event.Dir, said string, step Step) {
-	if !r.watched() {
-		return
+	if r.watched() {
+		r.tell(Line{Dir: dir, Text: said, Step: step})
+	}
+}
+
+// instead tells what stands in place of lines that we sent.
+func (r *recorder) instead(what reason.Reason, step Step) {
+	r.tell(Line{Dir: event.Out, Text: what.String(), Note: &what, Step: step})
+}
+
+func (r *recorder) tell(l Line) {
+	l.Time, l.TLS = time.Now(), r.secure
+	if r.events != nil {
+		meta := event.M(event.Step, l.Step.String())
+		if l.Note != nil {
+			meta = event.M(event.Step, l.Step.String(), event.Summary, reason.Encode(*l.Note))
+		}
+		r.events.Append(event.Record{
+			Conn: r.conn, Queue: r.queue, Kind: event.KindLine, Dir: l.Dir, Text: strings.ToValidUTF8(l.Text, "\ufffd"), Meta: meta,
+		})
 	}
 	if r.trace != nil {
-		r.trace(Line{Time: time.Now(), Dir: dir, Text: text.Visible(said), Step: step, TLS: r.secure})
-	}
-	if r.events != nil {
-		r.events.Append(event.Record{
-			Conn: r.conn, Queue: r.queue, Kind: event.KindLine, Dir: dir, Text: strings.ToValidUTF8(said, "\ufffd"),
-			Meta: event.M(event.Step, step.String()),
-		})
+		l.Text = text.Visible(l.Text)
+		r.trace(l)
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/transfer"
 )
@@ -240,7 +242,7 @@ func (c *Client) sendMessage(message io.Reader) error {
 		return src.blame(err)
 	}
 	if c.rec.watched() {
-		c.rec.line(event.Out, fmt.Sprintf("(message: %d octets)", dots.size), StepData)
+		c.rec.instead(reason.New(reason.MessageSize, strconv.FormatInt(dots.size, 10)), StepData)
 		c.rec.line(event.Out, ".", StepData)
 	}
 	if err := dots.close(); err != nil {

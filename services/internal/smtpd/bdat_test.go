@@ -223,7 +223,7 @@ func TestBdat_Events(t *testing.T) {
 		"line > 250 2.0.0 Ok: 28 octets so far",
 		"line < BDAT 7 LAST",
 		"line < Message-ID: <1@a>",
-		`line < (message: 37 octets) queue=ABCDEF0123 message=1@a`,
+		`line < (message: 37 octets) queue=ABCDEF0123 message=1@a summary="message-size(37)"`,
 		"line > 250 2.0.0 Ok: queued as ABCDEF0123 queue=ABCDEF0123",
 		"line < MAIL FROM:<ana@aurora.test>",
 		"line > 250 2.1.0 Sender <ana@aurora.test> ok",
@@ -234,7 +234,7 @@ func TestBdat_Events(t *testing.T) {
 		"line > 250 2.0.0 Ok: 6 octets so far",
 		"line < RSET",
 		"line > 250 2.0.0 Ok",
-		`line < (message: 6 octets) note="given-up"`,
+		`line < (message: 6 octets) summary="message-size(6)" note="given-up"`,
 	}
 	if len(got) != len(want) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))

@@ -2,8 +2,8 @@ package smtpd
 
 import (
 	"bytes"
-	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"correio/services/internal/event"
@@ -85,6 +85,18 @@ func (s *session) recordIn(text string, notes ...reason.Reason) {
 	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Text: text, Meta: meta})
 }
 
+// recordInstead records what stands in place of what the client sent.
+func (s *session) recordInstead(what reason.Reason, notes ...reason.Reason) {
+	if !s.silent() {
+		s.record(instead(what, notes...))
+	}
+}
+
+func instead(what reason.Reason, notes ...reason.Reason) event.Record {
+	return event.Record{Kind: event.KindLine, Dir: event.In, Text: what.String(),
+		Meta: event.M(event.Summary, reason.Encode(what), event.Note, reason.Encode(notes...))}
+}
+
 // recordReply records a reply, line by line, as it goes over the wire.
 func (s *session) recordReply(octets []byte) {
 	if s.silent() {
@@ -116,8 +128,9 @@ func (s *session) recordMessage(in *wire.Message, head *headSample, notes ...rea
 	case in.Fixed():
 		notes = append(notes, reason.New(reason.BareBecameCRLF))
 	}
-	s.record(event.Record{Kind: event.KindLine, Dir: event.In, Message: head.id.String(),
-		Text: fmt.Sprintf("(message: %d octets)", in.Size()), Meta: event.M(event.Note, reason.Encode(notes...))})
+	r := instead(reason.New(reason.MessageSize, strconv.FormatInt(in.Size(), 10)), notes...)
+	r.Message = head.id.String()
+	s.record(r)
 }
 
 func (s *session) recordAuth(text, mechanism, user string) {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestEvents_OfOneMessage(t *testing.T) {
 		`line < Subject: ` + strings.Repeat("x", 191),
 		`line < message-ID:`,
 		`line <  <1@pc.aurora.test>`,
-		`line < (message: 360 octets) queue=ABCDEF0123 message=1@pc.aurora.test`,
+		`line < (message: 360 octets) queue=ABCDEF0123 message=1@pc.aurora.test summary="message-size(360)"`,
 		`line > 250 2.0.0 Ok: queued as ABCDEF0123 queue=ABCDEF0123`,
 		`line < QUIT`,
 		`line > 221 2.0.0 mx1.boreal.test closing connection; good-bye`,
@@ -227,6 +228,21 @@ func TestEvents_OfLFSession(t *testing.T) {
 		}
 	}
 	t.Error("no record of the message")
+}
+
+// What stands in place of a line is data: a client may send such a line itself.
+func TestEvents_TellTheirSummariesFromLines(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, r := range talk(t, smtpd.Config{}, "NOOP "+strings.Repeat("x", 5000)+" => 500", "(line too long) => 500", "QUIT => 221") {
+		if r.Dir == event.In {
+			got = append(got, r.Text+"|"+r.Meta.Get(event.Summary))
+		}
+	}
+	want := []string{"(line too long)|line-too-long", "(line too long)|", "QUIT|"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestEvents_EarlyTalkerIsNoted(t *testing.T) {

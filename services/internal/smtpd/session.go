@@ -5,12 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
@@ -200,16 +200,16 @@ func (s *session) readLine(limit func([]byte) int, tooLong reply.Reply) ([]byte,
 		s.lf, s.crlf = s.lf || lf, s.crlf || !lf
 		return line, true
 	case errors.Is(err, wire.ErrTooLong):
-		s.recordIn("(line too long)")
+		s.recordInstead(reason.New(reason.LineTooLong))
 		if s.longBdat { // what follows may be a chunk, and must not be read as commands
 			tooLong = tooLong.WithClose()
 		}
 		s.answer(tooLong)
 	case errors.Is(err, wire.ErrEndless):
-		s.recordIn("(line without end)")
+		s.recordInstead(reason.New(reason.LineEndless))
 		s.answer(tooLong.WithClose())
 	case errors.Is(err, wire.ErrNoLine):
-		s.recordIn(fmt.Sprintf("(TLS ClientHello: %d octets so far)", s.wire.Buffered()), reason.New(reason.TLSInPlain))
+		s.recordInstead(reason.New(reason.TLSHello, strconv.Itoa(s.wire.Buffered())), reason.New(reason.TLSInPlain))
 		s.answer(replyTLSHello)
 	case errors.Is(err, errStopping), stopping && errors.Is(err, os.ErrDeadlineExceeded):
 		s.answer(replyStopping)

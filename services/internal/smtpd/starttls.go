@@ -3,7 +3,7 @@ package smtpd
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -39,7 +39,7 @@ func (s *session) startTLS(ctx context.Context, _ command.Command) reply.Reply {
 		return reply.Reply{}
 	}
 	if n := s.wire.Drop(); n > 0 {
-		s.recordIn(fmt.Sprintf("(%d octets)", n), reason.New(reason.BehindStartTLS))
+		s.recordInstead(reason.New(reason.OctetsDropped, strconv.Itoa(n)), reason.New(reason.BehindStartTLS))
 	}
 	if s.handshake(ctx) {
 		// RFC 3207 §4.2: everything known before is forgotten.

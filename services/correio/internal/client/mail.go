@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"correio/services/internal/network"
+	"correio/services/internal/reason"
 )
 
 // Message is what a workstation is asked to send.
@@ -25,10 +26,13 @@ type Message struct {
 // Line is one line of a dialogue: Dir is ">" for the workstation's, "<" for
 // the server's.
 type Line struct {
-	Dir      string `json:"dir"`
-	Text     string `json:"text"`
-	OffsetMS int64  `json:"offset_ms"`
-	TLS      bool   `json:"tls,omitempty"`
+	Dir  string `json:"dir"`
+	Text string `json:"text"`
+	// Note says as data what stands in place of lines, in English in Text; nil
+	// where somebody has spoken.
+	Note     *reason.Reason `json:"note,omitempty"`
+	OffsetMS int64          `json:"offset_ms"`
+	TLS      bool           `json:"tls,omitempty"`
 }
 
 // Sent tells how a submission went. Step and Code are swaks-like: 2 connect,

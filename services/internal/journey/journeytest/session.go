@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 )
 
 // session is a connection that hands a message over, as both ends see it.
@@ -34,7 +35,8 @@ func (t *Traffic) session(s session) {
 		s.says(said.reply)
 	}
 	s.asks("Subject: message " + s.given)
-	s.asks("(message: 612 octets)")
+	size := reason.New(reason.MessageSize, "612")
+	s.asks(size.String(), event.Summary, reason.Encode(size))
 	reply := "250 2.0.0 Ok: queued as " + s.given
 	if s.proto == "lmtp" {
 		t.see(s.server, event.Record{Conn: s.atServer, Queue: s.given, Message: s.message, Kind: event.KindStore, Text: event.Stored,
@@ -53,9 +55,9 @@ func (t *Traffic) session(s session) {
 }
 
 // asks plays a line of the client, which both ends record.
-func (s *session) asks(line string) {
-	s.traffic.see(s.client, event.Record{Conn: s.atClient, Queue: s.own, Kind: event.KindLine, Dir: event.Out, Text: line})
-	s.traffic.see(s.server, event.Record{Conn: s.atServer, Kind: event.KindLine, Dir: event.In, Text: line})
+func (s *session) asks(line string, details ...string) {
+	s.traffic.see(s.client, event.Record{Conn: s.atClient, Queue: s.own, Kind: event.KindLine, Dir: event.Out, Text: line, Meta: event.M(details...)})
+	s.traffic.see(s.server, event.Record{Conn: s.atServer, Kind: event.KindLine, Dir: event.In, Text: line, Meta: event.M(details...)})
 }
 
 // says plays a line of the server.

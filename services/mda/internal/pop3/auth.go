@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/sasl"
 	"correio/services/mda/internal/store"
 )
@@ -82,7 +84,7 @@ func (s *session) exchange(ctx context.Context, x *sasl.Exchange, initial string
 		line, err := s.next(ctx, maxAuthLine)
 		switch {
 		case errors.Is(err, errTooLong):
-			s.rec.in("(line too long)")
+			s.rec.instead(event.In, nil, reason.New(reason.LineTooLong))
 			return err, nil
 		case err != nil:
 			return nil, err

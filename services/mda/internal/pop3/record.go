@@ -3,7 +3,6 @@ package pop3
 import (
 	"bytes"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -147,6 +146,15 @@ func (r *recorder) outOf(m *store.Message, text string) {
 	})
 }
 
+// instead records what stands in place of lines, of a message or of none.
+func (r *recorder) instead(dir event.Dir, m *store.Message, what reason.Reason) {
+	record := event.Record{Conn: r.name, Kind: event.KindLine, Dir: dir, Text: what.String(), Meta: event.M(event.Summary, reason.Encode(what))}
+	if m != nil {
+		record.Queue, record.Message = m.ID, m.MessageID
+	}
+	r.log.Append(record)
+}
+
 // headLines records the first lines of a header as it is sent.
 type headLines struct {
 	rec   *recorder
@@ -185,6 +193,6 @@ func (h *headLines) endLine() {
 
 // end records how much was sent, in place of the rest.
 func (h *headLines) end(sent int64) {
-	h.rec.outOf(h.msg, fmt.Sprintf("(message: %d octets)", sent))
+	h.rec.instead(event.Out, h.msg, reason.New(reason.MessageSize, strconv.FormatInt(sent, 10)))
 	h.rec.outOf(h.msg, ".")
 }

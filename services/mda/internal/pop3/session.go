@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/mda/internal/store"
 )
 
@@ -70,7 +72,7 @@ func (s *session) run(ctx context.Context, implicit bool) error {
 		if err == nil {
 			err = s.command(ctx, line)
 		} else if errors.Is(err, errTooLong) {
-			s.rec.in("(line too long)")
+			s.rec.instead(event.In, nil, reason.New(reason.LineTooLong))
 			err = s.bad("line is longer than %d octets", maxLine)
 		}
 		if err != nil {

@@ -339,7 +339,7 @@ func TestEvents(t *testing.T) {
 	s.stop()
 	var story []string
 	for _, r := range s.events.After(0, 1000).Records {
-		story = append(story, strings.Trim(fmt.Sprintf("%s %s%s|%s|%s", r.Kind, r.Dir, r.Text, r.Queue, r.Message), "|"))
+		story = append(story, strings.Trim(fmt.Sprintf("%s %s%s|%s|%s|%s", r.Kind, r.Dir, r.Text, r.Queue, r.Message, r.Meta.Get(event.Summary)), "|"))
 	}
 	got := strings.Join(story, "\n")
 	want := strings.Join([]string{
@@ -350,7 +350,7 @@ func TestEvents(t *testing.T) {
 		"line <RETR 1", "line >+OK 69 octets|000000000001|1@boreal.test",
 		"line >Return-Path: <bruno@boreal.test>|000000000001|1@boreal.test",
 		"line >Subject: one|000000000001|1@boreal.test",
-		"line >(message: 69 octets)|000000000001|1@boreal.test",
+		"line >(message: 69 octets)|000000000001|1@boreal.test|message-size(69)",
 		"line >.|000000000001|1@boreal.test",
 		"store retrieved|000000000001|1@boreal.test",
 		"line <DELE 3", "line >+OK message 3 is marked as deleted",

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 
+	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/mda/internal/store"
 )
 
@@ -86,7 +88,7 @@ func (s *session) listing(c command, title string, value func(b []byte, e store.
 		}
 	}
 	if lines > maxListed {
-		s.rec.out(fmt.Sprintf("(%d more lines)", lines-maxListed))
+		s.rec.instead(event.Out, nil, reason.New(reason.MoreLines, strconv.Itoa(lines-maxListed)))
 	}
 	s.reply(".")
 	return nil

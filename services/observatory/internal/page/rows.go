@@ -103,6 +103,9 @@ func details(lang text.Lang, r *event.Record) string {
 	}
 	b.WriteString(fact(lang, r))
 	for _, a := range r.Meta {
+		if a.Key == event.Summary { // the fact says it
+			continue
+		}
 		b.WriteString(" · " + detail(lang, a.Key, a.Value))
 	}
 	return cell(b.String())

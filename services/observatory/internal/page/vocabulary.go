@@ -96,6 +96,7 @@ var vocabulary = map[string]text.Text{
 	aDetail + event.Zone:       text.New("zone", "zona"),
 	aDetail + event.Serial:     text.New("serial", "serial"),
 	aDetail + event.Step:       text.New("step", "passo"),
+	aDetail + event.Summary:    text.New("summary", "resumo"),
 	aDetail + event.Note:       text.New("note", "nota"),
 
 	aValue + "server":               text.New("server", "servidor"),
@@ -128,8 +129,12 @@ func word(lang text.Lang, sort, said string) string {
 
 func kindWord(lang text.Lang, k event.Kind) string { return word(lang, aKind, string(k)) }
 
-// fact is the text of a record: a word of ours, or what somebody said.
+// fact is the text of a record: a word of ours, what stands in place of lines, or
+// what somebody said.
 func fact(lang text.Lang, r *event.Record) string {
+	if said := reason.Parse(r.Meta.Get(event.Summary)); len(said) > 0 {
+		return reason.DescribeIn(lang, said)
+	}
 	if slices.Contains(factKinds, r.Kind) {
 		return word(lang, aFact, r.Text)
 	}

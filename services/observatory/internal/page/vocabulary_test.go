@@ -45,6 +45,7 @@ func TestRecordsSpeakTheLanguageOfThePage(t *testing.T) {
 func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
 	noted := event.Record{Kind: event.KindLine, Dir: event.In, Text: "MAIL FROM:ana@aurora.test", Meta: event.M(event.Note, "no-brackets")}
 	ruled := event.Record{Kind: event.KindQueue, Text: event.Attempt, Meta: event.M(event.Rules, "self(mx2|20); cached")}
+	summed := event.Record{Kind: event.KindLine, Dir: event.In, Text: "(message: 6 octets)", Meta: event.M(event.Summary, "message-size(6)", event.Note, "lf-alone")}
 	for _, tt := range []struct {
 		lang text.Lang
 		r    *event.Record
@@ -52,6 +53,8 @@ func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
 	}{
 		{text.English, &noted, "< MAIL FROM:ana@aurora.test · note address without angle brackets"},
 		{text.Portuguese, &noted, "< MAIL FROM:ana@aurora.test · nota endereço sem < e >"},
+		{text.English, &summed, "< (message: 6 octets) · note lines ended in LF alone, as nc sends them; stored with CRLF"},
+		{text.Portuguese, &summed, "< (mensagem: 6 octetos) · nota as linhas terminavam só em LF, como o nc as envia; guardada com CRLF"},
 		{text.English, &ruled, "attempt · rules mx2 (preference 20) is this host; from the resolver's cache"},
 		{text.Portuguese, &ruled, "tentativa · regras mx2 (preferência 20) é este servidor; do cache do resolvedor"},
 	} {

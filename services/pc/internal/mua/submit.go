@@ -122,7 +122,9 @@ func (a *Agent) open(ctx context.Context, server Server, mechanism string, lines
 	}
 	return smtpc.Open(ctx, conn, smtpc.Options{
 		Protocol: smtpc.Submission, Hello: a.Host, Host: server.Name, Events: a.Events, Mechanism: mechanism,
-		Trace: func(l smtpc.Line) { lines.Add(l.Time, l.Dir, l.Text, l.TLS) },
+		Trace: func(l smtpc.Line) {
+			lines.Add(l.Time, transcript.Line{Dir: l.Dir, Text: l.Text, Note: l.Note, TLS: l.TLS})
+		},
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/pc/internal/transcript"
 )
 
 const (
@@ -95,7 +96,7 @@ type Options struct {
 	// InClear lets Login send the password as it is without TLS.
 	InClear bool
 	// Trace, if not nil, is told about every line that Events is told about.
-	Trace func(at time.Time, dir event.Dir, text string, tls bool)
+	Trace func(at time.Time, l transcript.Line)
 }
 
 // Client is one connection, used by one goroutine.

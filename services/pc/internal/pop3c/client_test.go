@@ -16,6 +16,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/pc/internal/pop3c"
+	"correio/services/pc/internal/transcript"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -146,7 +147,7 @@ func TestPasswordIsMasked(t *testing.T) {
 	var said []string
 	c, err := pop3c.Open(t.Context(), serve(t, "+OK hi\r\n", "+OK\r\n", "+OK\r\n"), pop3c.Options{
 		Host: "mda.test", Events: log, Mechanism: pop3c.User, InClear: true,
-		Trace: func(_ time.Time, dir event.Dir, text string, _ bool) { said = append(said, string(dir)+text) },
+		Trace: func(_ time.Time, l transcript.Line) { said = append(said, string(l.Dir)+l.Text) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +173,7 @@ func TestTraceSpellsOutControlCharacters(t *testing.T) {
 	var said []string
 	c, err := pop3c.Open(t.Context(), serve(t, "+OK \x1b[31mhi\u202e\r\n"), pop3c.Options{
 		Host: "mda.test", Events: log,
-		Trace: func(_ time.Time, dir event.Dir, text string, _ bool) { said = append(said, string(dir)+text) },
+		Trace: func(_ time.Time, l transcript.Line) { said = append(said, string(l.Dir)+l.Text) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,20 +3,22 @@ package pop3c
 import (
 	"bytes"
 	"crypto/tls"
-	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
+	"correio/services/pc/internal/transcript"
 )
 
 // recorder tells the event log and the Trace what happens on a connection.
 type recorder struct {
 	log    *event.Log
-	trace  func(at time.Time, dir event.Dir, text string, tls bool)
+	trace  func(at time.Time, l transcript.Line)
 	conn   string
 	host   string
 	secure bool
@@ -61,11 +63,21 @@ func (r *recorder) auth(user, mechanism string, ok bool) {
 
 // line tells about a line, as package smtpc does: who traces may be a terminal.
 func (r *recorder) line(dir event.Dir, said string) {
+	r.tell(transcript.Line{Dir: dir, Text: said}, nil)
+}
+
+// instead tells what stands in place of lines that the server sent.
+func (r *recorder) instead(what reason.Reason) {
+	r.tell(transcript.Line{Dir: event.In, Text: what.String(), Note: &what}, event.M(event.Summary, reason.Encode(what)))
+}
+
+func (r *recorder) tell(l transcript.Line, meta event.Meta) {
 	now := time.Now()
+	r.log.Append(event.Record{Time: now, Conn: r.conn, Kind: event.KindLine, Dir: l.Dir, Text: strings.ToValidUTF8(l.Text, "�"), Meta: meta})
 	if r.trace != nil {
-		r.trace(now, dir, text.Visible(said), r.secure)
+		l.Text, l.TLS = text.Visible(l.Text), r.secure
+		r.trace(now, l)
 	}
-	r.log.Append(event.Record{Time: now, Conn: r.conn, Kind: event.KindLine, Dir: dir, Text: strings.ToValidUTF8(said, "�")})
 }
 
 const (
@@ -84,6 +96,6 @@ func (r *recorder) message(message []byte) {
 		lines++
 		r.line(event.In, string(line[:min(len(line), maxHeadOctet)]))
 	}
-	r.line(event.In, fmt.Sprintf("(message: %d octets)", len(message)))
+	r.instead(reason.New(reason.MessageSize, strconv.Itoa(len(message))))
 	r.line(event.In, ".")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 )
 
 // maxLines bounds a transcript; a listing may be longer.
@@ -13,10 +14,13 @@ const maxLines = 5000
 
 // Line is one line of a dialogue. Secrets are masked in it, messages summarised.
 type Line struct {
-	Dir      event.Dir `json:"dir"` // event.Out is what the workstation said
-	Text     string    `json:"text"`
-	OffsetMS int64     `json:"offset_ms"` // since the transcript began
-	TLS      bool      `json:"tls"`
+	Dir  event.Dir `json:"dir"` // event.Out is what the workstation said
+	Text string    `json:"text"`
+	// Note says as data what stands in place of lines, in English in Text; nil
+	// where somebody has spoken.
+	Note     *reason.Reason `json:"note,omitempty"`
+	OffsetMS int64          `json:"offset_ms"` // since the transcript began
+	TLS      bool           `json:"tls"`
 }
 
 // Transcript is used by one goroutine.
@@ -28,15 +32,18 @@ type Transcript struct {
 // New returns an empty transcript that begins now.
 func New() *Transcript { return &Transcript{start: time.Now(), lines: []Line{}} }
 
-// Add appends a line, and when there are too many one that says so.
-func (t *Transcript) Add(at time.Time, dir event.Dir, text string, tls bool) {
+// Add appends a line that came at a time, and when there are too many one that
+// says so.
+func (t *Transcript) Add(at time.Time, l Line) {
 	switch {
 	case len(t.lines) > maxLines:
 		return
 	case len(t.lines) == maxLines:
-		text = "(more lines are not shown)"
+		more := reason.New(reason.LinesNotShown)
+		l.Text, l.Note = more.String(), &more
 	}
-	t.lines = append(t.lines, Line{Dir: dir, Text: text, OffsetMS: at.Sub(t.start).Milliseconds(), TLS: tls})
+	l.OffsetMS = at.Sub(t.start).Milliseconds()
+	t.lines = append(t.lines, l)
 }
 
 // Lines returns what was added, never nil.
