@@ -17,6 +17,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
 	"correio/services/internal/node"
+	"correio/services/internal/reason"
 	"correio/services/internal/zonefile"
 )
 
@@ -186,18 +187,22 @@ func parse(f *file, data []byte) (*zone.Zone, error) {
 }
 
 func (l *loader) refuse(f *file, err error) {
-	reason := strings.ReplaceAll(err.Error(), "\n", "; ")
-	f.status.Error = reason
+	faults := strings.Split(err.Error(), "\n")
+	f.status.Error = strings.Join(faults, "; ")
+	why := make([]reason.Reason, len(faults))
+	for i, fault := range faults {
+		why[i] = reason.New(reason.ZoneRefused, fault)
+	}
 	if f.served != nil {
 		f.status.State = Stale
 	}
-	l.env.Events.Append(event.Record{Kind: event.KindNode, Text: event.ReloadRefused, Meta: event.M(event.Zone, f.Name, event.Reason, reason)})
+	l.env.Events.Append(event.Record{Kind: event.KindNode, Text: event.ReloadRefused, Meta: event.M(event.Zone, f.Name, event.Reason, reason.Encode(why...))})
 	// Somebody must act, and the terminal of `correio run` shows errors alone.
-	l.env.Log.Error("zone refused", "zone", f.Name, "reason", reason, "state", string(f.status.State))
+	l.env.Log.Error("zone refused", "zone", f.Name, "reason", f.status.Error, "state", string(f.status.State))
 }
 
 func (l *loader) accept(f *file, z *zone.Zone) {
-	warning := ""
+	var warning []reason.Reason
 	if f.served != nil {
 		warning = serialWarning(f.served.Serial(), z.Serial())
 	}
@@ -207,22 +212,23 @@ func (l *loader) accept(f *file, z *zone.Zone) {
 	if first {
 		l.env.Log.Info("zone loaded", "zone", f.Name, "serial", z.Serial(), "records", z.Records)
 	} else {
-		l.env.Log.Info("zone reloaded", "zone", f.Name, "serial", z.Serial(), "records", z.Records, "warning", warning)
+		l.env.Log.Info("zone reloaded", "zone", f.Name, "serial", z.Serial(), "records", z.Records, "warning", reason.Describe(warning))
 	}
 	l.env.Events.Append(event.Record{Kind: event.KindNode, Text: event.Reloaded, Meta: event.M(event.Zone, f.Name,
-		event.Serial, strconv.FormatUint(uint64(z.Serial()), 10), event.Reason, warning)})
+		event.Serial, strconv.FormatUint(uint64(z.Serial()), 10), event.Reason, reason.Encode(warning...))})
 }
 
 // serialWarning says what secondaries would make of a new version's serial
-// (RFC 1982 §3.2), "" when they would take it. We serve it all the same.
-func serialWarning(old, now uint32) string {
+// (RFC 1982 §3.2), nothing when they would take it. We serve it all the same.
+func serialWarning(old, now uint32) []reason.Reason {
+	digits := func(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 	switch {
 	case now == old:
-		return fmt.Sprintf("the zone changed, but its serial is still %d: secondaries will not see the change", now)
+		return []reason.Reason{reason.New(reason.SerialSame, digits(now))}
 	case int32(now-old) <= 0:
-		return fmt.Sprintf("the serial went back from %d to %d: secondaries will not see the change", old, now)
+		return []reason.Reason{reason.New(reason.SerialBack, digits(old), digits(now))}
 	}
-	return ""
+	return nil
 }
 
 // readBounded reads a zone file whole, or fails when it is too large. The

@@ -23,6 +23,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
 	"correio/services/internal/node"
+	"correio/services/internal/reason"
 	"correio/services/internal/smtpd"
 	"correio/services/mda/internal/lmtp"
 	"correio/services/mda/internal/pop3"
@@ -126,19 +127,15 @@ func (n *Node) Close() error { return n.store.Close() }
 
 // Run implements node.Service.
 func (n *Node) Run(ctx context.Context) error {
-	n.record(event.Starting, "")
+	n.record(event.Starting, nil)
 	err := n.serve(ctx)
 	n.ready.Store(false)
-	reason := ""
-	if err != nil {
-		reason = err.Error()
-	}
-	n.record(event.Stopping, reason)
+	n.record(event.Stopping, err)
 	return errors.Join(err, n.store.Close())
 }
 
-func (n *Node) record(state, reason string) {
-	n.env.Events.Append(event.Record{Kind: event.KindNode, Text: state, Meta: event.M(event.Reason, reason)})
+func (n *Node) record(state string, why error) {
+	n.env.Events.Append(event.Record{Kind: event.KindNode, Text: state, Meta: event.M(event.Reason, reason.Encode(reason.Of(why)...))})
 }
 
 // serve binds every port, then serves all of them until the context ends or
@@ -164,7 +161,7 @@ func (n *Node) serve(ctx context.Context) error {
 		listeners[i] = ln
 	}
 	n.ready.Store(true)
-	n.record(event.Ready, "")
+	n.record(event.Ready, nil)
 	group, ctx := errgroup.WithContext(ctx)
 	for i, p := range ports {
 		group.Go(func() error { return p.serve(ctx, listeners[i]) })

@@ -104,15 +104,15 @@ func (n *Node) forget(id string) { n.deliverer.Forget(id) }
 
 // tellAccepted records what has been stored.
 func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {
-	tell := func(e *spool.Entry, client, originals, why string) {
+	tell := func(e *spool.Entry, client, originals string, why ...reason.Reason) {
 		n.env.Events.Append(event.Record{
 			Kind: event.KindQueue, Conn: a.Peer.Conn, Queue: e.ID, Message: e.MessageID, Text: event.Accepted,
 			Meta: event.M(event.From, e.From.Path(), event.To, addresses(e), event.Size, strconv.FormatInt(e.Size, 10),
-				event.Client, client, event.Original, originals, event.Reason, why),
+				event.Client, client, event.Original, originals, event.Reason, reason.Encode(why...)),
 		})
 		n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
 	}
-	tell(a.Entry, a.Client, originals(a.Entry, a.Original), "")
+	tell(a.Entry, a.Client, originals(a.Entry, a.Original))
 	for _, x := range a.Expanded {
 		report := ""
 		for _, r := range reports {
@@ -127,11 +127,11 @@ func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {
 		})
 	}
 	for _, p := range a.More {
-		tell(p.Entry, a.Client, originals(p.Entry, p.Original), "")
+		tell(p.Entry, a.Client, originals(p.Entry, p.Original))
 	}
 	for _, r := range reports {
 		n.metrics.Accepted.WithLabelValues("report").Inc()
-		tell(r.entry, "report about "+a.Entry.ID, "", string(r.action))
+		tell(r.entry, "report about "+a.Entry.ID, "", r.action.Reason())
 	}
 }
 

@@ -154,8 +154,8 @@ func TestWhatNOTIFYAsksForIsReportedAndNothingElse(t *testing.T) {
 		"no sender: delivered here":               {"", local, cases{"": "", "SUCCESS,FAILURE,DELAY": ""}},
 		"no sender: handed to a host without DSN": {"", relay, cases{"": "", "SUCCESS,FAILURE,DELAY": ""}},
 		"no sender: failed": {"", refused, cases{
-			"NEVER": "failed, double bounce to postmaster@aurora.test", "SUCCESS,FAILURE,DELAY": "failed, double bounce to postmaster@aurora.test"}},
-		"no sender: late, then failed": {"", late, cases{"DELAY": "failed, double bounce to postmaster@aurora.test"}},
+			"NEVER": "failed; double-bounce to postmaster@aurora.test", "SUCCESS,FAILURE,DELAY": "failed; double-bounce to postmaster@aurora.test"}},
+		"no sender: late, then failed": {"", late, cases{"DELAY": "failed; double-bounce to postmaster@aurora.test"}},
 	} {
 		for notify, want := range test.want {
 			t.Run(name+" NOTIFY="+notify, func(t *testing.T) {

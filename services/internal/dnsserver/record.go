@@ -10,6 +10,7 @@ import (
 
 	"correio/services/internal/dnstext"
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 )
 
 // recordRate bounds the event records for each second. A record costs as much
@@ -64,8 +65,8 @@ func (r *recorder) answered(req *Request, resp *dns.Msg) {
 		return
 	}
 	if missed > 0 {
-		r.events.Append(event.Record{Time: now, Kind: event.KindDNS, Text: "not recorded",
-			Meta: event.M(event.Reason, fmt.Sprintf("%d answers came faster than %d a second", missed, recordRate))})
+		r.events.Append(event.Record{Time: now, Kind: event.KindDNS, Text: event.NotRecorded,
+			Meta: event.M(event.Reason, reason.Encode(reason.New(reason.TooFastToTell, fmt.Sprint(missed), fmt.Sprint(recordRate))))})
 	}
 	text := ""
 	if len(resp.Question) > 0 {

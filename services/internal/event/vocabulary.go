@@ -14,7 +14,8 @@ package event
 //	dns    question ("boreal.test. MX")
 //	                                  role, id, proto (udp|tcp), local, remote,
 //	                                  rcode, flags, answer, rtt-ms, cached, error
-//	queue  accepted                   from, to, size, client, original
+//	dns    not recorded               reason
+//	queue  accepted                   from, to, size, client, original, reason (of a report)
 //	queue  expanded                   to (a recipient that others stand behind), rules, bounce,
 //	                                  entries: the queue ids of the message for those others
 //	queue  attempt                    to, next (host; "" when none was found), attempt-no, rules
@@ -62,6 +63,9 @@ const (
 	Stopping      = "stopping"
 	Reloaded      = "reloaded"
 	ReloadRefused = "reload-refused"
+
+	// NotRecorded: DNS answers came too fast to be recorded one by one.
+	NotRecorded = "not recorded"
 )
 
 // The keys of details.
@@ -71,12 +75,12 @@ const (
 	Local      = "local"       // address:port of the node's end
 	Remote     = "remote"      // address:port of the other end
 	Host       = "host"        // name of the other end, where the node knows it
-	Reason     = "reason"      // why, in words
+	Reason     = "reason"      // why, as data, like Rules
 	Rules      = "rules"       // why, as data: what reason.Encode writes
 	Version    = "version"     // TLS version
 	Cipher     = "cipher"      // TLS cipher suite
 	ServerName = "server-name" // TLS server name indication
-	Verified   = "verified"    // client side: whether the certificate vouches for the name: "yes", or "no: why"
+	Verified   = "verified"    // client side: whether the certificate vouches for the name; as data, like Rules: "yes", or "no" and why
 	User       = "user"
 	Mechanism  = "mechanism"
 	ID         = "id"     // DNS message id, as four hexadecimal digits

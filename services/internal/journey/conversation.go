@@ -194,7 +194,9 @@ func (a *assembly) view(c *conn, records []*event.Record, client bool) view {
 			v.tls = joinNonEmpty(" ", r.Meta.Get(event.Version), r.Meta.Get(event.Cipher))
 			v.lines = append(v.lines, note(v.offset(r), reason.New(reason.TLSUp, v.tls)))
 		case r.Kind == event.KindTLS:
-			v.lines = append(v.lines, note(v.offset(r), reason.New(reason.TLSFailed, r.Meta.Get(event.Reason))))
+			for _, why := range reason.Parse(r.Meta.Get(event.Reason)) {
+				v.lines = append(v.lines, note(v.offset(r), why))
+			}
 		case r.Kind == event.KindLine:
 			v.data = v.data || strings.EqualFold(r.Text, "DATA")
 			v.lines = append(v.lines, Line{OffsetMS: v.offset(r), Dir: direction(r.Dir, client), Text: r.Text, TLS: secure, Note: summary(r)})

@@ -46,7 +46,7 @@ var spoken = map[string]func(l *lab){
 	"tls": func(l *lab) {
 		l.submit("c-1", q1, message, "5000")
 		l.open(mx1a, "o-1", "smtp", "client", aMX1aOut, aMX1b)
-		l.see(mx1a, event.Record{Conn: "o-1", Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, "handshake failure")})
+		l.see(mx1a, event.Record{Conn: "o-1", Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, "tls-failed(handshake failure)")})
 		l.see(mx1a, event.Record{Conn: "o-1", Kind: event.KindTLS, Text: event.Established, Meta: event.M(event.Version, "TLS 1.3", event.Cipher, "TLS_AES_128_GCM_SHA256")})
 		l.line(mx1a, "o-1", q1, event.Out, "MAIL FROM:<"+ana+">")
 		l.line(mx1a, "o-1", q1, event.In, "451 4.3.0 later")

@@ -104,6 +104,65 @@ const (
 	LinesNotShown Rule = "lines-not-shown"
 )
 
+// Why a connection, a session or a node ended (event.Reason), and why TLS did not
+// come about.
+const (
+	Quit            Rule = "quit"
+	Closed          Rule = "closed"
+	ClientGone      Rule = "client-gone"
+	Idle            Rule = "idle"
+	NodeStopping    Rule = "stopping"
+	ClosedByReply   Rule = "closed-by-reply"
+	NoMessageEnd    Rule = "message-without-end"
+	NoLineEnd       Rule = "no-line-end"
+	TooMany         Rule = "too-many-connections"
+	TooManyGone     Rule = "too-many-connections-gone"
+	TooManyLogins   Rule = "too-many-logins"
+	TooManyBad      Rule = "too-many-bad-commands"
+	OurFault        Rule = "internal-error"
+	HandshakeFailed Rule = "handshake-failed"
+	TunnelEnded     Rule = "tunnel-ended"
+
+	InStep       Rule = "in-step"
+	Replied      Rule = "replied"
+	Broken       Rule = "broken"
+	Cause        Rule = "cause"
+	ReplyTooLong Rule = "reply-too-long"
+	NotSMTP      Rule = "reply-not-smtp"
+	NotPOP3      Rule = "not-pop3"
+	TooLarge     Rule = "too-large"
+	OutOfPlace   Rule = "out-of-place"
+	SourceFailed Rule = "source-failed"
+	NoMechanism  Rule = "no-mechanism"
+	NotInClear   Rule = "not-in-clear"
+	Injected     Rule = "injected"
+	TLSSilent    Rule = "tls-silent"
+	TLSBroken    Rule = "tls-broken"
+
+	ZoneRefused   Rule = "zone-refused"
+	SerialSame    Rule = "serial-same"
+	SerialBack    Rule = "serial-back"
+	TooFastToTell Rule = "too-fast-to-tell"
+)
+
+// Whether a certificate vouches for a name (event.Verified).
+const (
+	Yes       Rule = "yes"
+	No        Rule = "no"
+	NotLooked Rule = "not-looked"
+)
+
+// What a report tells (event.Reason of a report that an MTA accepts), in the
+// words of RFC 3464 §2.3.3.
+const (
+	TellsFailed    Rule = "failed"
+	TellsDelayed   Rule = "delayed"
+	TellsDelivered Rule = "delivered"
+	TellsRelayed   Rule = "relayed"
+	TellsExpanded  Rule = "expanded"
+	CopyToMaster   Rule = "postmaster-copy"
+)
+
 // More stands for reasons that are left out.
 const More Rule = "more"
 
@@ -192,6 +251,54 @@ var texts = map[Rule]text.Text{
 	TLSHello:      text.New("(TLS ClientHello: %s octets so far)", "(ClientHello de TLS: %s octetos até agora)"),
 	MoreLines:     text.New("(%s more lines)", "(mais %s linhas)"),
 	LinesNotShown: text.New("(more lines are not shown)", "(há mais linhas, que não são mostradas)"),
+
+	Quit:            text.New("quit", "despedida (QUIT)"),
+	Closed:          text.New("closed", "fechada deste lado"),
+	ClientGone:      text.New("closed by the client", "fechada pelo cliente"),
+	Idle:            text.New("idle for too long", "parada por tempo demais"),
+	NodeStopping:    text.New("the node is stopping", "o nó está parando"),
+	ClosedByReply:   text.New("closed by the reply", "fechada pela resposta"),
+	NoMessageEnd:    text.New("message without end", "mensagem sem fim"),
+	NoLineEnd:       text.New("line without end", "linha sem fim"),
+	TooMany:         text.New("too many connections", "conexões demais"),
+	TooManyGone:     text.New("too many connections, and gone", "conexões demais, e já se foi"),
+	TooManyLogins:   text.New("too many failed logins", "logins recusados demais"),
+	TooManyBad:      text.New("too many bad commands", "comandos errados demais"),
+	OurFault:        text.New("internal error", "erro interno"),
+	HandshakeFailed: text.New("TLS handshake failed", "o TLS não se estabeleceu"),
+	TunnelEnded:     text.New("tunnel ended", "fim do túnel"),
+
+	InStep:       text.New("in step %s", "no passo %s"),
+	Replied:      text.New("the server replied %s", "o servidor respondeu %s"),
+	Broken:       text.New("the other end ended the connection", "a outra ponta encerrou a conexão"),
+	Cause:        text.New("error: %s", "erro: %s"),
+	ReplyTooLong: text.New("reply is too long", "a resposta é longa demais"),
+	NotSMTP:      text.New("reply is not SMTP", "a resposta não é SMTP"),
+	NotPOP3:      text.New("the server does not speak POP3", "o servidor não fala POP3"),
+	TooLarge:     text.New("message or listing too large", "mensagem ou lista grande demais"),
+	OutOfPlace:   text.New("reply is out of place", "a resposta está fora de lugar"),
+	SourceFailed: text.New("read the message", "ao ler a mensagem"),
+	NoMechanism:  text.New("the server offers no way to log in that may be used here", "o servidor não oferece um modo de login que possa ser usado aqui"),
+	NotInClear:   text.New("the password is not sent without TLS", "a senha não é enviada sem TLS"),
+	Injected:     text.New("octets in clear behind the reply to %s", "octetos em texto claro depois da resposta a %s"),
+	TLSSilent:    text.New("TLS failed: no answer in time", "o TLS falhou: sem resposta a tempo"),
+	TLSBroken:    text.New("TLS failed: the other end ended the connection", "o TLS falhou: a outra ponta encerrou a conexão"),
+
+	ZoneRefused:   text.New("the zone is refused: %s", "a zona é recusada: %s"),
+	SerialSame:    text.New("the zone changed, but its serial is still %s: secondaries will not see the change", "a zona mudou, mas seu número de série continua %s: os secundários não verão a mudança"),
+	SerialBack:    text.New("the serial went back from %s to %s: secondaries will not see the change", "o número de série voltou de %s a %s: os secundários não verão a mudança"),
+	TooFastToTell: text.New("%s answers came faster than %s a second", "%s respostas vieram mais rápido que %s por segundo"),
+
+	Yes:       text.New("yes", "sim"),
+	No:        text.New("no", "não"),
+	NotLooked: text.New("whoever made the connection did not look", "quem fez a conexão não verificou"),
+
+	TellsFailed:    text.New("tells of a failure", "avisa de uma falha"),
+	TellsDelayed:   text.New("tells of a delay", "avisa de um atraso"),
+	TellsDelivered: text.New("tells of the delivery", "avisa da entrega"),
+	TellsRelayed:   text.New("tells that a host without DSN has it", "avisa que um servidor sem DSN a tem"),
+	TellsExpanded:  text.New("tells that it went on to others", "avisa que segue para outros"),
+	CopyToMaster:   text.New("copy to the postmaster", "cópia ao postmaster"),
 
 	More: text.New("%s more decisions are not listed", "mais %s decisões não estão na lista"),
 }

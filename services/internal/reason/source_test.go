@@ -112,14 +112,17 @@ func TestNothingInBracketsIsInOneLanguage(t *testing.T) {
 
 var inBrackets = regexp.MustCompile(`^\([^()\\]* [^()\\]*\)$`)
 
+// reasoned are the details that hold reasons.
+var reasoned = []string{"Note", "Rules", "Summary", "Reason", "Verified"}
+
 // checkCall says what is wrong with a call that makes a reason, or a record with
 // reasons; written is how many such details it has.
 func checkCall(call *ast.CallExpr) (fault string, written int) {
-	if isOf(call.Fun, "reason", "New") && len(call.Args) > 0 && isWord(call.Args[0]) {
+	if (isOf(call.Fun, "reason", "New") || isOf(call.Fun, "reason", "NewFault")) && len(call.Args) > 0 && isWord(call.Args[0]) {
 		return "the rule is none of package reason", 0
 	}
 	for i, key := range call.Args {
-		if i == len(call.Args)-1 || !isOf(key, "event", "Note") && !isOf(key, "event", "Rules") && !isOf(key, "event", "Summary") {
+		if i == len(call.Args)-1 || !slices.ContainsFunc(reasoned, func(name string) bool { return isOf(key, "event", name) }) {
 			continue
 		}
 		written++

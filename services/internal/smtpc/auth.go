@@ -2,10 +2,10 @@ package smtpc
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/sasl"
 )
@@ -14,10 +14,10 @@ import (
 var (
 	// ErrNoMechanism says that the server offers no mechanism that we know and
 	// may use on this connection.
-	ErrNoMechanism = errors.New("the server offers no way to log in that may be used here")
+	ErrNoMechanism = reason.NewFault(reason.NoMechanism)
 	// ErrInClear says that a mechanism would show the password to anybody on
 	// the way.
-	ErrInClear = errors.New("the password is not sent without TLS")
+	ErrInClear = reason.NewFault(reason.NotInClear)
 )
 
 // Auth proves who the user is (RFC 4954): by Options.Mechanism, or by the

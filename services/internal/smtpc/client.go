@@ -13,6 +13,7 @@ import (
 
 	"correio/services/internal/event"
 	"correio/services/internal/listener"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 )
 
@@ -97,7 +98,7 @@ func Open(ctx context.Context, conn net.Conn, opt Options) (*Client, error) {
 		c.rec.tls(&state, c.doubt)
 	}
 	if err := c.greet(ctx); err != nil {
-		c.close(err.Error())
+		c.close(reasons(err)...)
 		return nil, err
 	}
 	return c, nil
@@ -231,23 +232,23 @@ func (c *Client) Quit(ctx context.Context) {
 		stop := c.cutOn(ctx)
 		c.opt.Timeouts.Command = min(c.opt.Timeouts.Command, 2*time.Second)
 		if _, err := c.command(StepQuit, "QUIT"); err != nil {
-			c.close(err.Error()) // it ends either way
+			c.close(reasons(err)...) // it ends either way
 		}
 		stop()
 	}
-	c.close("quit")
+	c.close(reason.New(reason.Quit))
 }
 
 // Close cuts the connection. A second call does nothing.
-func (c *Client) Close() { c.close("closed") }
+func (c *Client) Close() { c.close(reason.New(reason.Closed)) }
 
-func (c *Client) close(reason string) {
+func (c *Client) close(why ...reason.Reason) {
 	if c.closed {
 		return
 	}
 	c.closed = true
 	c.raw.Close()
-	c.rec.close(reason)
+	c.rec.close(why)
 }
 
 // cutOn closes the socket when the context ends, which fails whatever waits on
@@ -317,7 +318,7 @@ func (c *Client) read(step Step, timeout time.Duration) (reply.Reply, error) {
 // fail gives the connection up.
 func (c *Client) fail(err *Error) error {
 	c.broken = true
-	c.close(err.Error())
+	c.close(reasons(err)...)
 	return err
 }
 

@@ -66,26 +66,26 @@ func (r *recorder) open(conn net.Conn) {
 		event.Remote, listener.AddrPort(conn.RemoteAddr()).String()))
 }
 
-func (r *recorder) close(reason string) {
-	r.append(event.KindConn, event.Close, event.M(event.Reason, reason))
+func (r *recorder) close(why []reason.Reason) {
+	r.append(event.KindConn, event.Close, event.M(event.Reason, reason.Encode(why...)))
 }
 
 // tlsFailed records a handshake that came to nothing.
 func (r *recorder) tlsFailed(err error) {
-	r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, err.Error()))
+	r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, reason.Encode(reason.OfTLS(err)...)))
 }
 
 // tls records a TLS session. doubt is why the certificate does not vouch for
 // the server, where that was found out and did not matter.
 func (r *recorder) tls(state *tls.ConnectionState, doubt error) {
 	r.secure = true
-	verified := "yes"
+	verified := []reason.Reason{reason.New(reason.Yes)}
 	if doubt != nil {
-		verified = "no: " + doubt.Error()
+		verified = append([]reason.Reason{reason.New(reason.No)}, reason.Of(doubt)...)
 	}
 	r.append(event.KindTLS, event.Established, event.M(
 		event.Version, tls.VersionName(state.Version), event.Cipher, tls.CipherSuiteName(state.CipherSuite),
-		event.ServerName, r.host, event.Verified, verified))
+		event.ServerName, r.host, event.Verified, reason.Encode(verified...)))
 }
 
 func (r *recorder) auth(text, user, mechanism string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 )
 
@@ -20,8 +21,8 @@ const (
 
 // Errors of a server that does not speak the protocol.
 var (
-	ErrReplyTooLong = errors.New("reply is too long")
-	ErrReplySyntax  = errors.New("reply is not SMTP")
+	ErrReplyTooLong = reason.NewFault(reason.ReplyTooLong)
+	ErrReplySyntax  = reason.NewFault(reason.NotSMTP)
 )
 
 // readLine reads one line without its line end (LF, or CRLF).

@@ -1,8 +1,10 @@
 package smtpc
 
 import (
+	"errors"
 	"fmt"
 
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 )
 
@@ -66,6 +68,15 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: %v", e.Step, e.Err)
 	}
 	return fmt.Sprintf("%s: %s", e.Step, e.Reply)
+}
+
+// reasons says an error of a dialogue as data.
+func reasons(err error) []reason.Reason {
+	var e *Error
+	if !errors.As(err, &e) {
+		return reason.Of(err)
+	}
+	return reason.AtStep(e.Step.String(), e.Reply.String(), e.Err)
 }
 
 // Unwrap returns what broke.

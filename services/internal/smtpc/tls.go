@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"time"
+
+	"correio/services/internal/reason"
 )
 
 // TLS returns the state of the TLS session, nil in clear.
@@ -20,7 +21,7 @@ func (c *Client) TLS() *tls.ConnectionState {
 
 // ErrInjected says that the server's reply to STARTTLS was followed by octets
 // in clear.
-var ErrInjected = errors.New("octets in clear behind the reply to STARTTLS")
+var ErrInjected = reason.NewFault(reason.Injected, "STARTTLS")
 
 // StartTLS turns to TLS and says hello anew (RFC 3207 §4.2). After an error
 // the connection is closed, but for a refusal (an *Error with a reply): the
@@ -74,7 +75,7 @@ func doubt(state *tls.ConnectionState, cfg *tls.Config) error {
 	return err
 }
 
-var errUnverified = errors.New("whoever made the connection did not look")
+var errUnverified = reason.NewFault(reason.NotLooked)
 
 // Doubt returns why the server's certificate does not vouch for its name; nil
 // when it does, and in clear.

@@ -21,10 +21,10 @@ const maxPipelined = 50
 var (
 	// ErrSource says that the message could not be read to its end; the
 	// connection was cut, and the server has not got it.
-	ErrSource = errors.New("read the message")
+	ErrSource = reason.NewFault(reason.SourceFailed)
 	// ErrOutOfPlace says that the server agreed to something that was not
 	// asked, such as 250 to DATA: it is at another point of the dialogue.
-	ErrOutOfPlace = errors.New("reply is out of place")
+	ErrOutOfPlace = reason.NewFault(reason.OutOfPlace)
 )
 
 // Send runs one transaction and returns one Result for each recipient, in

@@ -48,10 +48,10 @@ func (s *session) nextChunk(ctx context.Context) error {
 	in := s.chunks
 	s.say(reply.Newf(250, "2.0.0", "Ok: %d octets so far", in.Received()))
 	s.wire.Await = s.awaitCommand
-	for s.reason == "" && s.state == chunking && !in.Open() {
+	for s.reason.Rule == "" && s.state == chunking && !in.Open() {
 		s.step(ctx)
 	}
-	if s.reason != "" || s.state != chunking {
+	if s.reason.Rule != "" || s.state != chunking {
 		return errGivenUp
 	}
 	s.awaitMessage(&in.Message)

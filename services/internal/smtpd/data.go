@@ -45,7 +45,7 @@ func (s *session) conclude(in *wire.Message, left bool, want int, replies []repl
 		s.gone()
 	case lost != nil:
 		s.sayData(*lost, want)
-		s.hangUp("message without end")
+		s.hangUp(reason.New(reason.NoMessageEnd))
 	case in.Spoiled() != nil:
 		s.answerData(want, nil, in.Spoiled().Err(nil))
 	case err == nil && left:

@@ -44,7 +44,7 @@ func addrText(a netip.AddrPort) string {
 
 func (s *session) recordClose() {
 	if !s.silent() {
-		s.record(event.Record{Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, s.reason)})
+		s.record(event.Record{Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, reason.Encode(s.reason))})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"correio/services/internal/listener"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/sasl"
 )
@@ -39,12 +40,12 @@ var tooMany = reply.New(421, "", "Too many connections; try again later").WithCl
 // busy answers a connection that is one too many.
 func (s *Server) busy(sess *session) {
 	defer sess.raw.Close()
-	sess.reason = "too many connections"
+	sess.reason = reason.New(reason.TooMany)
 	sess.recordOpen()
 	if s.cfg.Proto != Submissions { // there nothing may be said before TLS
 		sess.say(tooMany)
 		if err := sess.wire.Flush(time.Second); err != nil {
-			sess.reason = "too many connections, and gone"
+			sess.reason = reason.New(reason.TooManyGone)
 		}
 	}
 	sess.recordClose()

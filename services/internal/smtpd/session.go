@@ -49,20 +49,12 @@ type session struct {
 	longBdat     bool // the line at hand is a BDAT, as far as its beginning tells
 	strayAuth    bool // an AUTH failed: unknown lines behind it may be its secrets
 
-	reason string // why the connection is to be closed; "" while it is not
+	reason reason.Reason // why the connection is to be closed; no rule while it is not
 
 	mu       sync.Mutex // guards parked and stopping, and raw's read deadline when stopping
 	parked   bool       // waiting for a command
 	stopping bool
 }
-
-// Reasons for the end of a session, as events tell them.
-const (
-	reasonQuit     = "quit"
-	reasonGone     = "closed by the client"
-	reasonIdle     = "idle for too long"
-	reasonStopping = "stopping"
-)
 
 var errStopping = errors.New("stopping")
 
@@ -101,7 +93,7 @@ func (s *session) serve(ctx context.Context) {
 		return
 	}
 	s.greet(ctx)
-	for s.reason == "" {
+	for s.reason.Rule == "" {
 		s.step(ctx)
 	}
 }
@@ -116,11 +108,11 @@ func (s *session) survive() {
 
 // close sends what is left to say and ends everything.
 func (s *session) close() {
-	if err := s.wire.Flush(s.limits().Write); err != nil && s.reason == "" {
-		s.reason = reasonGone
+	if err := s.wire.Flush(s.limits().Write); err != nil && s.reason.Rule == "" {
+		s.reason = reason.New(reason.ClientGone)
 	}
-	switch s.reason {
-	case reasonGone, reasonQuit, reasonIdle, reasonStopping: // nothing unread is left
+	switch s.reason.Rule {
+	case reason.ClientGone, reason.Quit, reason.Idle, reason.NodeStopping: // nothing unread is left
 	default:
 		s.linger()
 	}
@@ -213,10 +205,10 @@ func (s *session) readLine(limit func([]byte) int, tooLong reply.Reply) ([]byte,
 		s.answer(replyTLSHello)
 	case errors.Is(err, errStopping), stopping && errors.Is(err, os.ErrDeadlineExceeded):
 		s.answer(replyStopping)
-		s.hangUp(reasonStopping)
+		s.hangUp(reason.New(reason.NodeStopping))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.answer(replyIdle)
-		s.hangUp(reasonIdle)
+		s.hangUp(reason.New(reason.Idle))
 	default:
 		s.gone()
 	}
@@ -226,13 +218,13 @@ func (s *session) readLine(limit func([]byte) int, tooLong reply.Reply) ([]byte,
 // gone ends a session that nobody listens to any more.
 func (s *session) gone() {
 	s.wire.Out = nil
-	s.hangUp(reasonGone)
+	s.hangUp(reason.New(reason.ClientGone))
 }
 
 // hangUp sets why the session ends, once.
-func (s *session) hangUp(reason string) {
-	if s.reason == "" || s.reason == closedByReply {
-		s.reason = reason
+func (s *session) hangUp(why reason.Reason) {
+	if s.reason.Rule == "" || s.reason.Rule == reason.ClosedByReply {
+		s.reason = why
 	}
 }
 
@@ -339,8 +331,6 @@ func (s *session) answer(r reply.Reply) {
 	s.say(r)
 }
 
-const closedByReply = "closed by us"
-
 // maxReplies is how much of replies gathers before they are sent even though
 // more commands wait.
 const maxReplies = 16 << 10
@@ -351,9 +341,9 @@ func (s *session) say(r reply.Reply) {
 	s.wire.Out = r.AppendWire(s.wire.Out)
 	s.recordReply(s.wire.Out[from:])
 	if r.Close {
-		s.hangUp(closedByReply)
+		s.hangUp(reason.New(reason.ClosedByReply))
 	}
 	if len(s.wire.Out) >= maxReplies && s.wire.Flush(s.limits().Write) != nil {
-		s.hangUp(reasonGone)
+		s.hangUp(reason.New(reason.ClientGone))
 	}
 }

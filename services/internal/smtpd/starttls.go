@@ -35,7 +35,7 @@ func (s *session) startTLS(ctx context.Context, _ command.Command) reply.Reply {
 	}
 	s.say(replyTLSReady)
 	if err := s.wire.Flush(s.limits().Write); err != nil {
-		s.hangUp(reasonGone)
+		s.hangUp(reason.New(reason.ClientGone))
 		return reply.Reply{}
 	}
 	if n := s.wire.Drop(); n > 0 {
@@ -56,8 +56,8 @@ func (s *session) handshake(ctx context.Context) bool {
 	err := conn.HandshakeContext(ctx)
 	st := conn.ConnectionState()
 	if err != nil {
-		s.recordTLS(event.Failed, event.M(event.ServerName, printable(st.ServerName), event.Reason, err.Error()))
-		s.hangUp("TLS handshake failed")
+		s.recordTLS(event.Failed, event.M(event.ServerName, printable(st.ServerName), event.Reason, reason.Encode(reason.OfTLS(err)...)))
+		s.hangUp(reason.New(reason.HandshakeFailed))
 		return false
 	}
 	s.wire.Upgrade(conn)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpd/command"
 	"correio/services/internal/text"
@@ -70,7 +71,7 @@ func (s *session) name(c command.Command) reply.Reply {
 }
 
 func (s *session) quit(context.Context, command.Command) reply.Reply {
-	s.hangUp(reasonQuit)
+	s.hangUp(reason.New(reason.Quit))
 	return reply.New(221, "2.0.0", s.srv.cfg.Hostname+" closing connection; good-bye").WithClose()
 }
 

@@ -41,12 +41,8 @@ func newRecorder(cfg Config, c net.Conn, implicit bool) recorder {
 	return r
 }
 
-func (r *recorder) close(reason error) {
-	var text string
-	if reason != nil {
-		text = strings.ReplaceAll(reason.Error(), "\n", ": ")
-	}
-	r.log.Append(event.Record{Conn: r.name, Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, text)})
+func (r *recorder) close(why error) {
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, reason.Encode(reason.Of(why)...))})
 }
 
 func (r *recorder) in(text string) {
@@ -117,7 +113,7 @@ func (r *recorder) tlsEstablished(state tls.ConnectionState) {
 }
 
 func (r *recorder) tlsFailed(err error) {
-	r.log.Append(event.Record{Conn: r.name, Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, err.Error())})
+	r.log.Append(event.Record{Conn: r.name, Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, reason.Encode(reason.OfTLS(err)...))})
 }
 
 func (r *recorder) retrieved(mailbox string, m *store.Message) {

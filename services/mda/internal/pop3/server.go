@@ -27,7 +27,6 @@ package pop3
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -35,6 +34,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/sasl"
 	"correio/services/mda/internal/store"
 )
@@ -132,12 +132,13 @@ func Busy(c net.Conn) {
 
 // Why a session ended, as its close event says.
 var (
-	errQuit       = errors.New("quit")
-	errShutdown   = errors.New("server is shutting down")
-	errAuthTries  = errors.New("too many failed logins")
-	errBadLines   = errors.New("too many bad commands")
-	errIdle       = errors.New("idle for too long")
-	errClientGone = errors.New("client went away")
-	errEndless    = errors.New("line without an end")
-	errPanic      = errors.New("internal error")
+	errQuit       = reason.NewFault(reason.Quit)
+	errShutdown   = reason.NewFault(reason.NodeStopping)
+	errAuthTries  = reason.NewFault(reason.TooManyLogins)
+	errBadLines   = reason.NewFault(reason.TooManyBad)
+	errIdle       = reason.NewFault(reason.Idle)
+	errClientGone = reason.NewFault(reason.ClientGone)
+	errEndless    = reason.NewFault(reason.NoLineEnd)
+	errHandshake  = reason.NewFault(reason.HandshakeFailed)
+	errPanic      = reason.NewFault(reason.OurFault)
 )

@@ -170,7 +170,7 @@ func (s *session) handshake(ctx context.Context) error {
 	conn := tls.Server(s.raw, s.cfg.TLS)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		s.rec.tlsFailed(err)
-		return fmt.Errorf("TLS handshake: %w", err)
+		return errors.Join(errHandshake, err)
 	}
 	s.upgrade(conn)
 	s.tls, s.name = true, ""

@@ -25,6 +25,7 @@ import (
 
 	"correio/services/internal/dsn"
 	"correio/services/internal/mailaddr"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/mta/internal/encodedword"
 )
@@ -40,6 +41,14 @@ const (
 	Relayed   Action = "relayed"  // to a host that does not offer DSN
 	Expanded  Action = "expanded" // to those behind an alias of several
 )
+
+var actions = map[Action]reason.Rule{
+	Failed: reason.TellsFailed, Delayed: reason.TellsDelayed, Delivered: reason.TellsDelivered,
+	Relayed: reason.TellsRelayed, Expanded: reason.TellsExpanded,
+}
+
+// Reason says of a report what it tells.
+func (a Action) Reason() reason.Reason { return reason.New(actions[a]) }
 
 // Reader is who a report is for.
 type Reader int

@@ -9,6 +9,7 @@ import (
 	"correio/services/internal/dsn"
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/mta/internal/bounce"
 	"correio/services/mta/internal/forward"
 	"correio/services/mta/internal/spool"
@@ -98,18 +99,18 @@ func (a *attempt) reported(i int) bounce.Recipient {
 
 // accepted records that a report is in the queue.
 func (a *attempt) accepted(w written) {
-	why := string(w.action)
+	why := []reason.Reason{w.action.Reason()}
 	switch w.reader {
 	case bounce.Sender:
 	case bounce.Postmaster:
-		why += ", copy to the postmaster"
+		why = append(why, reason.New(reason.CopyToMaster))
 	case bounce.LastResort:
-		why += ", double bounce"
+		why = append(why, reason.New(reason.DoubleBounce))
 	}
 	a.d.cfg.Metrics.Accepted.WithLabelValues("report").Inc()
 	a.d.env.Events.Append(event.Record{
 		Kind: event.KindQueue, Queue: w.entry.ID, Message: w.entry.MessageID, Text: event.Accepted,
 		Meta: event.M(event.From, "<>", event.To, w.entry.Rcpts[0].To.String(), event.Size, strconv.FormatInt(w.entry.Size, 10),
-			event.Client, "report about "+a.entry.ID, event.Reason, why),
+			event.Client, "report about "+a.entry.ID, event.Reason, reason.Encode(why...)),
 	})
 }

@@ -55,6 +55,7 @@ var vocabulary = map[string]text.Text{
 	aFact + event.Ready:         text.New("ready", "pronto"),
 	aFact + event.Stopping:      text.New("stopping", "parando"),
 	aFact + event.Reloaded:      text.New("reloaded", "recarregado"),
+	aFact + event.NotRecorded:   text.New("not recorded", "não registradas"),
 	aFact + event.ReloadRefused: text.New("reload-refused", "recarga recusada"),
 
 	aDetail + event.Proto:      text.New("proto", "protocolo"),
@@ -99,24 +100,18 @@ var vocabulary = map[string]text.Text{
 	aDetail + event.Summary:    text.New("summary", "resumo"),
 	aDetail + event.Note:       text.New("note", "nota"),
 
-	aValue + "server":               text.New("server", "servidor"),
-	aValue + "client":               text.New("client", "cliente"),
-	aValue + "yes":                  text.New("yes", "sim"),
-	aValue + "quit":                 text.New("quit", "despedida (QUIT)"),
-	aValue + "closed":               text.New("closed", "fechada deste lado"),
-	aValue + "closed by the client": text.New("closed by the client", "fechada pelo cliente"),
-	aValue + "idle for too long":    text.New("idle for too long", "parada por tempo demais"),
-	aValue + "stopping":             text.New("stopping", "o nó está parando"),
-	aValue + "too many connections": text.New("too many connections", "conexões demais"),
+	aValue + "server": text.New("server", "servidor"),
+	aValue + "client": text.New("client", "cliente"),
+	aValue + "yes":    text.New("yes", "sim"),
 }
 
-// factKinds are the kinds whose text is a word of ours, valued the details that
-// may be, reasoned those that hold reasons; all else is other people's, or a
-// question.
+// factKinds are the kinds whose text is a word of ours, or a question, which is
+// none; valued the details that may be words, reasoned those that hold reasons.
+// All else is other people's.
 var (
-	factKinds = []event.Kind{event.KindConn, event.KindTLS, event.KindAuth, event.KindQueue, event.KindStore, event.KindNode}
-	valued    = []string{event.Role, event.Reason, event.Cached, event.Verified}
-	reasoned  = []string{event.Rules, event.Note}
+	factKinds = []event.Kind{event.KindConn, event.KindTLS, event.KindAuth, event.KindDNS, event.KindQueue, event.KindStore, event.KindNode}
+	valued    = []string{event.Role, event.Cached}
+	reasoned  = []string{event.Rules, event.Note, event.Reason, event.Verified}
 )
 
 // word says a word of a record in a language; one that is new to us stays.

@@ -46,6 +46,10 @@ func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
 	noted := event.Record{Kind: event.KindLine, Dir: event.In, Text: "MAIL FROM:ana@aurora.test", Meta: event.M(event.Note, "no-brackets")}
 	ruled := event.Record{Kind: event.KindQueue, Text: event.Attempt, Meta: event.M(event.Rules, "self(mx2|20); cached")}
 	summed := event.Record{Kind: event.KindLine, Dir: event.In, Text: "(message: 6 octets)", Meta: event.M(event.Summary, "message-size(6)", event.Note, "lf-alone")}
+	ended := event.Record{Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, "in-step(rcpt); silent")}
+	failed := event.Record{Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, "tls-failed(x509: expired)")}
+	doubted := event.Record{Kind: event.KindTLS, Text: event.Established, Meta: event.M(event.Verified, "no; cause(x509: expired)")}
+	skipped := event.Record{Kind: event.KindDNS, Text: event.NotRecorded, Meta: event.M(event.Reason, "too-fast-to-tell(12|50)")}
 	for _, tt := range []struct {
 		lang text.Lang
 		r    *event.Record
@@ -53,6 +57,11 @@ func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
 	}{
 		{text.English, &noted, "< MAIL FROM:ana@aurora.test · note address without angle brackets"},
 		{text.Portuguese, &noted, "< MAIL FROM:ana@aurora.test · nota endereço sem < e >"},
+		{text.English, &ended, "close · reason in step rcpt; no answer in time"},
+		{text.Portuguese, &ended, "fechada · motivo no passo rcpt; sem resposta a tempo"},
+		{text.Portuguese, &failed, "falhou · motivo o TLS falhou: x509: expired"},
+		{text.Portuguese, &doubted, "estabelecido · verificado não; erro: x509: expired"},
+		{text.Portuguese, &skipped, "não registradas · motivo 12 respostas vieram mais rápido que 50 por segundo"},
 		{text.English, &summed, "< (message: 6 octets) · note lines ended in LF alone, as nc sends them; stored with CRLF"},
 		{text.Portuguese, &summed, "< (mensagem: 6 octetos) · nota as linhas terminavam só em LF, como o nc as envia; guardada com CRLF"},
 		{text.English, &ruled, "attempt · rules mx2 (preference 20) is this host; from the resolver's cache"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/internal/sasl"
 )
 
@@ -13,7 +14,7 @@ import (
 const User = "USER"
 
 // ErrInClear says that a login would show the password to anybody on the way.
-var ErrInClear = errors.New("the password is not sent without TLS")
+var ErrInClear = reason.NewFault(reason.NotInClear)
 
 // Login proves who we are, as Options say. Secrets are masked wherever they are
 // shown.

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"correio/services/internal/event"
+	"correio/services/internal/reason"
 	"correio/services/pc/internal/transcript"
 )
 
@@ -71,17 +72,26 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Step, e.Reply)
 }
 
+// reasons says an error of a dialogue as data.
+func reasons(err error) []reason.Reason {
+	var e *Error
+	if !errors.As(err, &e) {
+		return reason.Of(err)
+	}
+	return reason.AtStep(string(e.Step), e.Reply, e.Err)
+}
+
 // Unwrap returns what broke.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Errors of a server that does not keep to the protocol.
 var (
-	ErrReply    = errors.New("the server does not speak POP3")
-	ErrTooLong  = errors.New("line too long")
-	ErrTooLarge = errors.New("message or listing too large")
+	ErrReply    = reason.NewFault(reason.NotPOP3)
+	ErrTooLong  = reason.NewFault(reason.ReplyTooLong)
+	ErrTooLarge = reason.NewFault(reason.TooLarge)
 	// ErrInjected says that the answer to STLS was followed by octets in clear,
 	// which somebody on the way may have put there.
-	ErrInjected = errors.New("octets in clear behind the answer to STLS")
+	ErrInjected = reason.NewFault(reason.Injected, "STLS")
 )
 
 // Options say how to speak on a connection.
@@ -117,7 +127,7 @@ func Open(ctx context.Context, conn net.Conn, opt Options) (*Client, error) {
 	c.use(conn)
 	defer c.cutOn(ctx)()
 	if err := c.greet(ctx, opt.TLS); err != nil {
-		c.close(err.Error())
+		c.close(reasons(err)...)
 		return nil, err
 	}
 	return c, nil
@@ -288,21 +298,21 @@ func (c *Client) Dele(ctx context.Context, number int) error {
 func (c *Client) Quit(ctx context.Context) error {
 	defer c.cutOn(ctx)()
 	_, err := c.command(StepQuit, "QUIT")
-	c.close("quit")
+	c.close(reason.New(reason.Quit))
 	return err
 }
 
 // Close cuts the connection; nothing that was marked is removed. A second call
 // does nothing.
-func (c *Client) Close() { c.close("closed") }
+func (c *Client) Close() { c.close(reason.New(reason.Closed)) }
 
-func (c *Client) close(reason string) {
+func (c *Client) close(why ...reason.Reason) {
 	if c.closed {
 		return
 	}
 	c.closed = true
 	c.conn.Close() // says good-bye in TLS, too
-	c.rec.close(reason)
+	c.rec.close(why)
 }
 
 // cutOn closes the socket when the context ends; the function that it returns

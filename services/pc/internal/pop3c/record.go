@@ -39,8 +39,8 @@ func (r *recorder) append(kind event.Kind, text string, meta event.Meta) {
 	r.log.Append(event.Record{Conn: r.conn, Kind: kind, Text: text, Meta: meta})
 }
 
-func (r *recorder) close(reason string) {
-	r.append(event.KindConn, event.Close, event.M(event.Reason, reason))
+func (r *recorder) close(why []reason.Reason) {
+	r.append(event.KindConn, event.Close, event.M(event.Reason, reason.Encode(why...)))
 }
 
 func (r *recorder) established(state tls.ConnectionState) {
@@ -50,7 +50,7 @@ func (r *recorder) established(state tls.ConnectionState) {
 }
 
 func (r *recorder) failed(err error) {
-	r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, err.Error()))
+	r.append(event.KindTLS, event.Failed, event.M(event.ServerName, r.host, event.Reason, reason.Encode(reason.OfTLS(err)...)))
 }
 
 func (r *recorder) auth(user, mechanism string, ok bool) {

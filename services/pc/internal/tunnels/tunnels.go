@@ -25,6 +25,7 @@ import (
 	"correio/services/internal/network"
 	"correio/services/internal/node"
 	"correio/services/internal/problem"
+	"correio/services/internal/reason"
 	"correio/services/internal/tunnel"
 )
 
@@ -125,15 +126,15 @@ func (t *Tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer far.Close()
 	near, err := tunnel.Accept(w)
 	if err != nil {
-		t.ended(conn, "client went away")
+		t.ended(conn, reason.New(reason.ClientGone))
 		return
 	}
 	tunnel.Splice(ctx, near, far, Idle)
-	t.ended(conn, "tunnel ended")
+	t.ended(conn, reason.New(reason.TunnelEnded))
 }
 
-func (t *Tunnels) ended(conn, reason string) {
-	t.env.Events.Append(event.Record{Conn: conn, Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, reason)})
+func (t *Tunnels) ended(conn string, why reason.Reason) {
+	t.env.Events.Append(event.Record{Conn: conn, Kind: event.KindConn, Text: event.Close, Meta: event.M(event.Reason, reason.Encode(why))})
 }
 
 // dial finds out what is meant and connects to it.
