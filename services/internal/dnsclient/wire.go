@@ -1,7 +1,6 @@
 package dnsclient
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"correio/services/internal/dnstext"
 	"correio/services/internal/event"
 	"correio/services/internal/network"
+	"correio/services/internal/reason"
 )
 
 // maxUDP is the largest datagram read; more than UDPSize, for servers that do
@@ -30,7 +30,7 @@ const maxStray = 100
 
 var buffers = sync.Pool{New: func() any { return new([maxUDP]byte) }}
 
-var errStray = errors.New("too many responses that do not match the question")
+var errStray = reason.NewFault(reason.Stray)
 
 // once sends m over one transport and records what came of it.
 func (c *Client) once(ctx context.Context, network string, m *dns.Msg) (*dns.Msg, error) {
@@ -59,7 +59,13 @@ func (c *Client) once(ctx context.Context, network string, m *dns.Msg) (*dns.Msg
 }
 
 // trouble is an error as events tell it: in one word if it has one.
-func trouble(err error) string { return cmp.Or(string(network.TroubleOf(err)), err.Error()) }
+// trouble is why nothing came back, for a record.
+func trouble(err error) string {
+	if t := network.TroubleOf(err); t != "" {
+		return string(t)
+	}
+	return reason.Encode(reason.Of(err)...)
+}
 
 // converse speaks over an open connection until the matching response, the
 // deadline or the end of the context.
@@ -127,7 +133,7 @@ func overTCP(conn net.Conn, m *dns.Msg) (*dns.Msg, error) {
 	}
 	resp, ok := Match(m, in)
 	if !ok {
-		return nil, errors.New("the response does not match the question")
+		return nil, reason.NewFault(reason.Mismatch)
 	}
 	return resp, nil
 }

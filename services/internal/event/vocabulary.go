@@ -90,7 +90,7 @@ const (
 	Authority  = "authority"
 	RTT        = "rtt-ms"
 	Cached     = "cached"   // "yes" when a resolver answered from its cache
-	Error      = "error"    // why nothing came back: a network.Trouble, or in words
+	Error      = "error"    // why nothing came back: a network.Trouble, or as data, like Rules
 	From       = "from"     // envelope sender as a path: "<ana@aurora.test>", "<>" for the null reverse-path
 	To         = "to"       // envelope recipients, joined by ", "
 	Original   = "original" // for each of To, what RCPT named; only where one of them differs

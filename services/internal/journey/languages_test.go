@@ -144,6 +144,23 @@ func TestStepsCarryReasonsAsData(t *testing.T) {
 	}
 }
 
+// A connection that the other end ended was told as "broken" in every language.
+func TestEveryTroubleOfAQuestionIsSaidInTheReadersLanguage(t *testing.T) {
+	for _, trouble := range []network.Trouble{network.Timeout, network.Refused, network.Unreachable, network.Broken} {
+		l := newLab()
+		l.submit("c-1", q1, message, "5000")
+		l.unanswered(q1, trouble)
+		j, _ := journey.Assemble(l.records, message)
+		var b strings.Builder
+		if err := journey.Render(&b, j, text.Portuguese, journey.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), string(trouble)) {
+			t.Errorf("%s:\n%s", trouble, b.String())
+		}
+	}
+}
+
 func TestEveryStateHasAWordOfItsOwnInEachLanguage(t *testing.T) {
 	seen := map[string]journey.State{}
 	for _, s := range []journey.State{journey.Held, journey.Quarantined, journey.Queued, journey.Deferred, journey.Handed, journey.Bounced, journey.Dropped, journey.Delivered} {

@@ -1,12 +1,12 @@
 package journey
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"correio/services/internal/event"
-	"correio/services/internal/network"
 	"correio/services/internal/reason"
 )
 
@@ -23,7 +23,7 @@ func (a *assembly) question(r *event.Record) Step {
 		s.Outcome = r.Meta.Get(event.Error)
 		s.Failed = true
 	}
-	s.Failed = s.Failed || s.Outcome == "SERVFAIL" || s.Outcome == "REFUSED"
+	s.Failed = s.Failed || slices.Contains(refusals, s.Outcome)
 	s.Lines = append(s.Lines, Line{Dir: ">", Text: r.Text})
 	if answered := a.x.answered(r); answered != nil {
 		s.Server = answered.Node
@@ -43,12 +43,13 @@ func (a *assembly) question(r *event.Record) Step {
 	return s
 }
 
-// troubles are the rules for a DNS question that was not answered, and for one
-// that a resolver asked.
-var troubles = map[string]struct{ asked, passedOn reason.Rule }{
-	string(network.Timeout):     {reason.Silent, reason.AsksSilent},
-	string(network.Refused):     {reason.Refuses, reason.AsksRefused},
-	string(network.Unreachable): {reason.NoWay, reason.AsksNoWay},
+// refusals are the rcodes of a question that failed. Any other failure is silence.
+var refusals = []string{"SERVFAIL", "REFUSED"}
+
+// passedOn are the rules for a DNS question that a resolver asked and that was not
+// answered, by those for one of a client.
+var passedOn = map[reason.Rule]reason.Rule{
+	reason.Silent: reason.AsksSilent, reason.Refuses: reason.AsksRefused, reason.NoWay: reason.AsksNoWay, reason.Broken: reason.AsksBroken,
 }
 
 // silence says why a client's question has no answer.
@@ -56,11 +57,7 @@ func silence(r *event.Record) (why reason.Reason, silent bool) {
 	if r.Meta.Get(event.Rcode) != "" {
 		return why, false
 	}
-	trouble := r.Meta.Get(event.Error)
-	if t, ok := troubles[trouble]; ok {
-		return reason.New(t.asked), true
-	}
-	return reason.New(reason.Unanswered, trouble), true
+	return reason.OfSilence(r.Meta.Get(event.Error)), true
 }
 
 // upstream notes what a resolver asked others to answer a client.
@@ -79,8 +76,10 @@ func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
 			who = server.Node + " " + who
 		}
 		why := reason.New(reason.Asks, r.Node, who, r.Text, strings.Join(answer(r), "; "))
-		if t, ok := troubles[r.Meta.Get(event.Error)]; ok && r.Meta.Get(event.Rcode) == "" {
-			why = reason.New(t.passedOn, r.Node, who, r.Text)
+		if none, silent := silence(r); silent {
+			if rule, ok := passedOn[none.Rule]; ok {
+				why = reason.New(rule, r.Node, who, r.Text)
+			}
 		}
 		lines = append(lines, note(max(0, r.Time.Sub(since).Milliseconds()), why))
 	}

@@ -218,8 +218,8 @@ func word(s Step, lang text.Lang) string {
 			return t.In(lang)
 		}
 	case DNS:
-		if t, ok := troubles[s.Outcome]; ok {
-			return reason.New(t.asked).In(lang)
+		if s.Failed && !slices.Contains(refusals, s.Outcome) {
+			return reason.OfSilence(s.Outcome).In(lang)
 		}
 	}
 	return s.Outcome

@@ -1,6 +1,7 @@
 package reason
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -34,7 +35,25 @@ func Of(err error) []Reason {
 	if t, ok := troubles[network.TroubleOf(err)]; ok {
 		return []Reason{New(t.any)}
 	}
+	if errors.Is(err, context.Canceled) {
+		return []Reason{New(CutShort)}
+	}
 	return []Reason{New(Cause, err.Error())}
+}
+
+// OfSilence says why nothing came back, as a record tells it (event.Error).
+func OfSilence(said string) Reason {
+	if t, ok := troubles[network.Trouble(said)]; ok {
+		return New(t.any)
+	}
+	why := Parse(said)
+	switch {
+	case len(why) == 1 && why[0].Rule == Cause:
+		return New(Unanswered, why[0].Args...)
+	case len(why) == 1 && known(why[0].Rule):
+		return why[0]
+	}
+	return New(Unanswered, said)
 }
 
 // OfTLS says as data why a handshake has failed.

@@ -24,6 +24,7 @@ func TestErrorsAreSaidAsData(t *testing.T) {
 		{fmt.Errorf("read: %w", context.DeadlineExceeded), "silent", "tls-silent"},
 		{syscall.ECONNREFUSED, "refused", "tls-failed(connection refused)"},
 		{io.EOF, "broken", "tls-broken"},
+		{context.Canceled, "cut-short", "tls-failed(context canceled)"},
 		{errors.New("x509: no"), "cause(x509: no)", "tls-failed(x509: no)"},
 	} {
 		if got := reason.Encode(reason.Of(tt.err)...); got != tt.want {
@@ -38,6 +39,18 @@ func TestErrorsAreSaidAsData(t *testing.T) {
 	}
 	if !errors.Is(fmt.Errorf("retr: %w", gone), gone) || gone.Error() != "closed by the client" {
 		t.Errorf("the error %v", gone)
+	}
+}
+
+func TestSilenceIsSaidAsRecordsTellIt(t *testing.T) {
+	for said, want := range map[string]string{
+		"timeout": "silent", "refused": "refused", "unreachable": "unreachable", "broken": "broken", // network.Trouble
+		"stray": "stray", "cut-short": "cut-short", "cause(short read)": "unanswered(short read)",
+		"": "unanswered()", "read udp: short; very": "unanswered(read udp: short%3B very)", "of-tomorrow(x)": "unanswered(of-tomorrow%28x%29)",
+	} {
+		if got := reason.Encode(reason.OfSilence(said)); got != want {
+			t.Errorf("%q is %s, want %s", said, got, want)
+		}
 	}
 }
 

@@ -71,10 +71,14 @@ const (
 	AsksSilent  Rule = "asks-silent"
 	AsksRefused Rule = "asks-refused"
 	AsksNoWay   Rule = "asks-unreachable"
+	AsksBroken  Rule = "asks-broken"
 	Silent      Rule = "silent"
 	Refuses     Rule = "refused"
 	NoWay       Rule = "unreachable"
 	Unanswered  Rule = "unanswered"
+	CutShort    Rule = "cut-short"
+	Stray       Rule = "stray"
+	Mismatch    Rule = "mismatch"
 )
 
 // What is unusual about what a client did (event.Note).
@@ -169,6 +173,8 @@ const More Rule = "more"
 // Rules lists every rule there is, by name.
 func Rules() []Rule { return slices.Sorted(maps.Keys(texts)) }
 
+func known(r Rule) bool { _, ok := texts[r]; return ok }
+
 // Params is how many arguments a rule's text speaks of.
 func Params(r Rule) int { return texts[r].Params() }
 
@@ -227,10 +233,15 @@ var texts = map[Rule]text.Text{
 	AsksSilent:  text.New("%s asks %s: %s → no answer in time", "%s pergunta a %s: %s → sem resposta a tempo"),
 	AsksRefused: text.New("%s asks %s: %s → nothing listens there", "%s pergunta a %s: %s → nada escuta ali"),
 	AsksNoWay:   text.New("%s asks %s: %s → there is no way there", "%s pergunta a %s: %s → não há caminho até lá"),
+	AsksBroken:  text.New("%s asks %s: %s → the other end ended the connection", "%s pergunta a %s: %s → a outra ponta encerrou a conexão"),
 	Silent:      text.New("no answer in time", "sem resposta a tempo"),
 	Refuses:     text.New("nothing listens there", "nada escuta ali"),
 	NoWay:       text.New("there is no way there", "não há caminho até lá"),
 	Unanswered:  text.New("no answer: %s", "sem resposta: %s"),
+
+	CutShort: text.New("cut short on this side", "interrompida deste lado"),
+	Stray:    text.New("too many responses that do not match the question", "respostas demais que não correspondem à pergunta"),
+	Mismatch: text.New("the response does not match the question", "a resposta não corresponde à pergunta"),
 
 	NoBrackets:     text.New("address without angle brackets", "endereço sem < e >"),
 	EarlyTalk:      text.New("the client spoke before the greeting", "o cliente falou antes da saudação"),

@@ -141,6 +141,8 @@ func detail(lang text.Lang, key, value string) string {
 	switch {
 	case slices.Contains(valued, key):
 		value = word(lang, aValue, value)
+	case key == event.Error:
+		value = reason.OfSilence(value).In(lang)
 	case slices.Contains(reasoned, key):
 		value = reason.DescribeIn(lang, reason.Parse(value))
 	}

@@ -50,6 +50,8 @@ func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
 	failed := event.Record{Kind: event.KindTLS, Text: event.Failed, Meta: event.M(event.Reason, "tls-failed(x509: expired)")}
 	doubted := event.Record{Kind: event.KindTLS, Text: event.Established, Meta: event.M(event.Verified, "no; cause(x509: expired)")}
 	skipped := event.Record{Kind: event.KindDNS, Text: event.NotRecorded, Meta: event.M(event.Reason, "too-fast-to-tell(12|50)")}
+	late := event.Record{Kind: event.KindDNS, Text: "boreal.test. MX", Meta: event.M(event.Error, "timeout")}
+	odd := event.Record{Kind: event.KindDNS, Text: "boreal.test. MX", Meta: event.M(event.Error, "short read")}
 	for _, tt := range []struct {
 		lang text.Lang
 		r    *event.Record
@@ -62,6 +64,9 @@ func TestPageSaysNotesAndRulesInItsLanguage(t *testing.T) {
 		{text.Portuguese, &failed, "falhou · motivo o TLS falhou: x509: expired"},
 		{text.Portuguese, &doubted, "estabelecido · verificado não; erro: x509: expired"},
 		{text.Portuguese, &skipped, "não registradas · motivo 12 respostas vieram mais rápido que 50 por segundo"},
+		{text.Portuguese, &late, "boreal.test. MX · erro sem resposta a tempo"},
+		{text.English, &late, "boreal.test. MX · error no answer in time"},
+		{text.Portuguese, &odd, "boreal.test. MX · erro sem resposta: short read"},
 		{text.English, &summed, "< (message: 6 octets) · note lines ended in LF alone, as nc sends them; stored with CRLF"},
 		{text.Portuguese, &summed, "< (mensagem: 6 octetos) · nota as linhas terminavam só em LF, como o nc as envia; guardada com CRLF"},
 		{text.English, &ruled, "attempt · rules mx2 (preference 20) is this host; from the resolver's cache"},
