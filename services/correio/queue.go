@@ -14,6 +14,7 @@ import (
 	"correio/services/correio/internal/client"
 	"correio/services/correio/internal/usage"
 	"correio/services/internal/journey"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
 )
 
@@ -191,7 +192,16 @@ func (a *app) queueRow(m client.Queued) string {
 		to += " " + queueMore.Sprintf(a.lang, len(m.To)-1)
 	}
 	return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\t%s",
-		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.when(m.NextAttempt), queueState(m.State, a.lang), printable(m.LastReply))
+		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.when(m.NextAttempt), queueState(m.State, a.lang), a.lastReply(m))
+}
+
+// lastReply is what a message waits for: a server's words, or why it is in
+// quarantine.
+func (a *app) lastReply(m client.Queued) string {
+	if len(m.Why) > 0 {
+		return printable(reason.DescribeIn(a.lang, m.Why))
+	}
+	return printable(m.LastReply)
 }
 
 // queueState is a message's state as people read it, in the words of its journey.
@@ -311,7 +321,7 @@ func (a *app) showQueued(node string, m client.QueuedDetails) error {
 	var b strings.Builder
 	b.WriteString(queueShowText.Sprintf(a.lang, m.ID, node, m.MessageID, m.From, m.Arrived.Local().Format(time.DateTime), brief(time.Since(m.Arrived)), m.Size, queueState(m.State, a.lang)))
 	if m.State == "quarantined" {
-		b.WriteString("  " + printable(m.LastReply) + "\n")
+		b.WriteString("  " + a.lastReply(m.Queued) + "\n")
 	}
 	for _, r := range m.Recipients {
 		more := ""

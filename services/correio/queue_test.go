@@ -15,6 +15,7 @@ import (
 	"correio/services/correio/internal/client"
 	"correio/services/internal/control"
 	"correio/services/internal/problem"
+	"correio/services/internal/reason"
 	"correio/services/internal/text"
 )
 
@@ -158,6 +159,25 @@ func TestQueueSaysStatesInTheWordsOfTheTrace(t *testing.T) {
 	}
 	if got := execute(t, nil, "", "queue", "--lab", lab.url, "--lang", "pt-BR", "--json"); !strings.Contains(got.stdout, `"state":"held"`) {
 		t.Errorf("--json: %s", got.stdout)
+	}
+}
+
+// Why a message is in quarantine was in English in every language.
+func TestQueueSaysWhyInTheReadersLanguage(t *testing.T) {
+	m := client.Queued{ID: "ABC", State: "quarantined", LastReply: "the message cannot be read: x", Why: []reason.Reason{reason.New(reason.Unreadable, "x\x1b")}}
+	old := client.Queued{ID: "OLD", State: "quarantined", LastReply: "look at it"}
+	var b, list strings.Builder
+	a := &app{stdout: &b, lang: text.Portuguese}
+	for _, m := range []client.Queued{m, old} {
+		if err := a.showQueued("mx1.aurora.test", client.QueuedDetails{Queued: m}); err != nil {
+			t.Fatal(err)
+		}
+		list.WriteString(a.queueRow(m) + "\n")
+	}
+	for _, want := range []string{`a mensagem não pode ser lida: x\x1b` + "\n", "look at it\n"} {
+		if !strings.Contains(b.String(), "\n  "+want) || !strings.Contains(list.String(), "\t"+want) {
+			t.Errorf("no %q in\n%s\n%s", want, b.String(), list.String())
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func TestDoubleBounceThatNobodyGetsIsKeptInQuarantine(t *testing.T) {
 		t.Errorf("quarantined: %+v", r)
 	}
 	q := aurora.queue(t)
-	for _, want := range []string{`"id":"` + notice + `"`, `"to":["postmaster@aurora.test"]`, `"state":"quarantined"`, `"last_reply":"double bounce that postmaster@`} {
+	for _, want := range []string{`"id":"` + notice + `"`, `"to":["postmaster@aurora.test"]`, `"state":"quarantined"`, `"last_reply":"double bounce that postmaster@`, `"why":[{"rule":"postmaster-not-told","args":["postmaster@aurora.test","550 5.1.1 Who?"]}]`} {
 		if !strings.Contains(q, want) {
 			t.Errorf("no %s in queue %s", want, q)
 		}

@@ -15,6 +15,7 @@ import (
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
 	"correio/services/internal/problem"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
@@ -73,8 +74,10 @@ type QueuedMessage struct {
 	// State is active before the first attempt has ended, deferred afterwards,
 	// held when a person has put it aside, quarantined when somebody must look
 	// at it.
-	State     string `json:"state"`
-	MessageID string `json:"message_id"`
+	State string `json:"state"`
+	// Why a message is in quarantine, as data; LastReply says it in English.
+	Why       []reason.Reason `json:"why,omitempty"`
+	MessageID string          `json:"message_id"`
 }
 
 // QueuedDetails is the answer of GET /queue/{id}.
@@ -251,6 +254,9 @@ func listed(l spool.Listed, dead map[string]queue.Destination) QueuedMessage {
 	}
 	if l.Quarantined != "" {
 		m.LastReply = l.Quarantined
+		if m.Why = reason.ParseKnown(l.Quarantined); m.Why != nil {
+			m.LastReply = reason.Describe(m.Why)
+		}
 	}
 	return m
 }

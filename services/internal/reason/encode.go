@@ -2,6 +2,7 @@ package reason
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -92,6 +93,16 @@ func Parse(s string) []Reason {
 		reasons = append(reasons, r)
 	}
 	return reasons
+}
+
+// ParseKnown reads what Encode has written of rules that are known here, all of
+// them; of any other text it makes nothing.
+func ParseKnown(s string) []Reason {
+	why := Parse(s)
+	if slices.ContainsFunc(why, func(r Reason) bool { _, known := texts[r.Rule]; return !known }) {
+		return nil
+	}
+	return why
 }
 
 // unescape puts octets back for %XX; another percent sign stands for itself.

@@ -46,14 +46,14 @@ func OfSilence(said string) Reason {
 	if t, ok := troubles[network.Trouble(said)]; ok {
 		return New(t.any)
 	}
-	why := Parse(said)
-	switch {
-	case len(why) == 1 && why[0].Rule == Cause:
+	switch why := ParseKnown(said); {
+	case len(why) != 1:
+		return New(Unanswered, said)
+	case why[0].Rule == Cause:
 		return New(Unanswered, why[0].Args...)
-	case len(why) == 1 && known(why[0].Rule):
+	default:
 		return why[0]
 	}
-	return New(Unanswered, said)
 }
 
 // OfTLS says as data why a handshake has failed.

@@ -97,6 +97,18 @@ func TestReasonsOfOthersAreSaidAsFarAsTheyAreKnown(t *testing.T) {
 	}
 }
 
+// What older versions have stored is a sentence, and is none of our reasons.
+func TestSentencesAreNoReasons(t *testing.T) {
+	for said, want := range map[string]string{
+		"unreadable(x)": "unreadable(x)", "cached; self(a|1)": "cached; self(a|1)", "cached; newer": "", "": "",
+		"double bounce that p@x.test did not get: 550 Who?": "", "spool: entry cannot be read: body (cut); closed": "",
+	} {
+		if got := reason.Encode(reason.ParseKnown(said)...); got != want {
+			t.Errorf("%q is %q, want %q", said, got, want)
+		}
+	}
+}
+
 func TestSaidHasTheTextOfItsLanguage(t *testing.T) {
 	said := reason.Say(text.Portuguese, reason.New(reason.NullMX, "x.test"))
 	if len(said) != 1 || said[0].Rule != reason.NullMX || !strings.Contains(said[0].Text, "não recebe correio") {

@@ -173,8 +173,6 @@ const More Rule = "more"
 // Rules lists every rule there is, by name.
 func Rules() []Rule { return slices.Sorted(maps.Keys(texts)) }
 
-func known(r Rule) bool { _, ok := texts[r]; return ok }
-
 // Params is how many arguments a rule's text speaks of.
 func Params(r Rule) int { return texts[r].Params() }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"correio/services/internal/control"
+	"correio/services/internal/reason"
 )
 
 // Queue is a part of an MTA's queue, oldest message first.
@@ -40,7 +41,9 @@ type Queued struct {
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
 	LastReply   string     `json:"last_reply"`
 	State       string     `json:"state"`
-	MessageID   string     `json:"message_id"`
+	// Why a message is in quarantine, as data; LastReply says it in English.
+	Why       []reason.Reason `json:"why,omitempty"`
+	MessageID string          `json:"message_id"`
 }
 
 // QueuedDetails is all that is known of a queued message.

@@ -24,7 +24,8 @@ func (d *Deliverer) survive(id string, then func(err error)) {
 func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queue.Result {
 	ctx, cancel := settleContext(ctx)
 	defer cancel()
-	err := d.cfg.Spool.Quarantine(ctx, j.ID, why.Error())
+	unreadable := reason.New(reason.Unreadable, why.Error())
+	err := d.cfg.Spool.Quarantine(ctx, j.ID, reason.Encode(unreadable))
 	switch {
 	case errors.Is(err, spool.ErrGone): // somebody has dropped it meanwhile
 		return queue.Result{Gone: true}
@@ -32,7 +33,7 @@ func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queu
 		d.log.Error("quarantine failed", "msg_id", j.ID, "err", errors.Join(err, why))
 		return d.troubled(j)
 	}
-	d.tellQuarantined(&spool.Entry{Message: spool.Message{ID: j.ID}}, reason.New(reason.Unreadable, why.Error()))
+	d.tellQuarantined(&spool.Entry{Message: spool.Message{ID: j.ID}}, unreadable)
 	return queue.Result{}
 }
 

@@ -91,8 +91,8 @@ func (a *attempt) sum() summary {
 // sumUnreadable keeps whoever has not got the message: it can be neither sent nor
 // returned.
 func (a *attempt) sumUnreadable(s summary) summary {
-	s.outcome.Unreadable = a.unreadable.Error()
-	s.aside = []reason.Reason{reason.New(reason.Unreadable, s.outcome.Unreadable)}
+	s.aside = []reason.Reason{reason.New(reason.Unreadable, a.unreadable.Error())}
+	s.outcome.Unreadable = reason.Encode(s.aside...)
 	for i := range a.results {
 		if a.results[i].fate == delivered {
 			s.outcome.Done = append(s.outcome.Done, a.entry.Rcpts[i].N)
@@ -112,7 +112,7 @@ func (a *attempt) giveUp(s *summary, i int) {
 		rcpt.Reply = a.results[i].said()
 		s.outcome.Kept = append(s.outcome.Kept, rcpt)
 		s.aside = []reason.Reason{reason.New(reason.PostmasterAway, rcpt.To.String(), rcpt.Reply)}
-		s.outcome.Why = reason.Describe(s.aside)
+		s.outcome.Why = reason.Encode(s.aside...)
 		return
 	}
 	s.outcome.Done = append(s.outcome.Done, rcpt.N)

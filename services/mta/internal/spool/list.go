@@ -28,7 +28,7 @@ type Listed struct {
 	Message
 	State       string
 	Rcpts       []ListedRecipient
-	Quarantined string // why, or ""
+	Quarantined string // why, as Outcome.Why or in words of an older version, or ""
 }
 
 // ListedRecipient is one that still waits. Of a damaged entry the address is

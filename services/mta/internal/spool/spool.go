@@ -278,11 +278,11 @@ type Outcome struct {
 	Reports []Report
 	// Kept are recipients that can be neither delivered to nor reported about: they
 	// are held until somebody has looked at them, and the message is in quarantine,
-	// for the reason Why, when nobody else waits for it. N and Reply are stored.
+	// for the reasons Why, when nobody else waits for it. N and Reply are stored.
 	Kept []Recipient
-	Why  string
+	Why  string // what reason.Encode writes
 	// Unreadable, if not "", is why all that is left of the message is put into
-	// quarantine.
+	// quarantine, as Why.
 	Unreadable string
 }
 
@@ -365,12 +365,12 @@ func removeIfDone(tx *durable.Tx, id string) (removed bool, size int64, err erro
 	return true, size, tx.Exec("DELETE FROM message WHERE id=?", id)
 }
 
-// Quarantine keeps a message from being tried until somebody has looked at it.
-// It returns ErrGone when there is no such message.
-func (s *Spool) Quarantine(ctx context.Context, id, reason string) error {
+// Quarantine keeps a message from being tried until somebody has looked at it; why
+// is what reason.Encode writes. It returns ErrGone when there is no such message.
+func (s *Spool) Quarantine(ctx context.Context, id, why string) error {
 	found := false
 	err := s.db.Write(ctx, func(tx *durable.Tx) error {
-		err := quarantine(tx, id, reason)
+		err := quarantine(tx, id, why)
 		found = tx.Changes() > 0
 		return err
 	})
@@ -383,6 +383,6 @@ func (s *Spool) Quarantine(ctx context.Context, id, reason string) error {
 	return nil
 }
 
-func quarantine(tx *durable.Tx, id, reason string) error {
-	return tx.Exec("UPDATE message SET quarantined=? WHERE id=?", reason, id)
+func quarantine(tx *durable.Tx, id, why string) error {
+	return tx.Exec("UPDATE message SET quarantined=? WHERE id=?", why, id)
 }
