@@ -52,8 +52,8 @@ func TestRecordsSayWhyByRules(t *testing.T) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CompositeLit:
-				if isOf(n.Type, "reason", "Reason") && len(n.Elts) > 0 {
-					t.Errorf("%s: not made by reason.New", fset.Position(n.Pos()))
+				if fault := checkLiteral(n, n.Type); fault != "" {
+					t.Errorf("%s: %s", fset.Position(n.Pos()), fault)
 				}
 			case *ast.CallExpr:
 				fault, found := checkCall(n)
@@ -114,6 +114,60 @@ var inBrackets = regexp.MustCompile(`^\([^()\\]* [^()\\]*\)$`)
 
 // reasoned are the details that hold reasons.
 var reasoned = []string{"Note", "Rules", "Summary", "Reason", "Verified"}
+
+// Of a literal within a literal the type may be left out.
+func TestReasonsWithoutTheirTypeAreFound(t *testing.T) {
+	for source, want := range map[string]bool{
+		`reason.Reason{Rule: "x"}`: true, `[]reason.Reason{{Rule: "x"}}`: true, `[]*reason.Reason{{Rule: "x"}}`: true,
+		`[2][]reason.Reason{1: {{Rule: "x"}}}`: true, `map[string]reason.Reason{"a": {"x", nil}}`: true,
+		`map[string]reason.Rule{"a": "x"}`: true, `[]reason.Rule{reason.Rule("x")}`: true,
+		`reason.Reason{}`: false, `[]reason.Reason{{}, reason.New(reason.Cached)}`: false, `[]other.Reason{{Rule: "x"}}`: false,
+		`map[string]reason.Rule{"a": reason.Cached}`: false, `[]string{"x"}`: false,
+	} {
+		parsed, err := parser.ParseExpr(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		literal := parsed.(*ast.CompositeLit)
+		if fault := checkLiteral(literal, literal.Type); (fault != "") != want {
+			t.Errorf("%s: %q, a fault is %t", source, fault, want)
+		}
+	}
+}
+
+// checkLiteral says what is wrong with a literal of a type, which may be a reason
+// or hold reasons or rules.
+func checkLiteral(literal *ast.CompositeLit, of ast.Expr) string {
+	if pointer, ok := of.(*ast.StarExpr); ok {
+		of = pointer.X
+	}
+	var element ast.Expr
+	switch of := of.(type) {
+	case *ast.ArrayType:
+		element = of.Elt
+	case *ast.MapType:
+		element = of.Value
+	default:
+		if isOf(of, "reason", "Reason") && len(literal.Elts) > 0 {
+			return "not made by reason.New"
+		}
+		return ""
+	}
+	for _, e := range literal.Elts {
+		if pair, ok := e.(*ast.KeyValueExpr); ok {
+			e = pair.Value
+		}
+		if isOf(element, "reason", "Rule") && isWord(e) {
+			return "the rule is none of package reason"
+		}
+		if within, ok := e.(*ast.CompositeLit); ok && within.Type == nil {
+			if fault := checkLiteral(within, element); fault != "" {
+				return fault
+			}
+		}
+	}
+	return ""
+}
 
 // checkCall says what is wrong with a call that makes a reason, or a record with
 // reasons; written is how many such details it has.
