@@ -78,10 +78,22 @@ type plan struct {
 	t        *smtpd.Transaction
 	header   *trace.Header
 	now      time.Time
-	groups   []*group                    // at least one
-	taken    map[mailaddr.Address]*group // where who has a copy has it, by mailbox
+	groups   []*group                     // at least one
+	taken    map[mailaddr.Address]*holder // who has a copy, by mailbox
+	more     int                          // how many names of holders again has added
 	expanded []Expanded
 }
+
+// holder is somebody who has a copy: with which envelope, and by which names.
+type holder struct {
+	group *group
+	names []spool.Recipient
+}
+
+// maxMore bounds the further names of a message's holders: an alias of many in
+// each RCPT multiplies them. Who is named after that has the message by the names
+// before.
+const maxMore = 1000
 
 // group is the recipients of one envelope.
 type group struct {
@@ -101,7 +113,7 @@ type envelope struct {
 // plan finds out who gets a message. Each gets it once: RCPT comes before aliases,
 // and they before lists, as of a list's mail the sender hears nothing more.
 func (s *session) plan(t *smtpd.Transaction, h *trace.Header, now time.Time) (*plan, error) {
-	p := &plan{session: s, t: t, header: h, now: now, taken: map[mailaddr.Address]*group{}}
+	p := &plan{session: s, t: t, header: h, now: now, taken: map[mailaddr.Address]*holder{}}
 	direct := envelope{from: t.From.ALabels()}
 	circles, behind := 0, [][]forward.Copy{} // as p.expanded
 	for _, r := range t.Rcpts {
@@ -115,7 +127,7 @@ func (s *session) plan(t *smtpd.Transaction, h *trace.Header, now time.Time) (*p
 			p.expanded, behind = append(p.expanded, expansion(r, copies)), append(behind, copies)
 			continue
 		}
-		p.taken[s.mailbox(to)] = p.add(direct, r.To, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to)})
+		p.give(s.mailbox(to), direct, r.To, spool.Recipient{To: to, Notify: r.Notify, ORcpt: originalRecipient(r, to)})
 	}
 	if circles == len(t.Rcpts) {
 		return nil, s.refuse(LoopLimit, replyCircle, nil)
@@ -189,17 +201,17 @@ func (p *plan) expand(direct envelope, e *Expanded, copies []forward.Copy, lists
 		if len(copies) > 1 {
 			notify = withoutSuccess(notify)
 		}
-		g := p.taken[box]
+		h := p.taken[box]
 		switch {
-		case g == nil && lists:
+		case h == nil && lists:
 			// RFC 3461 §5.2.7.1: the envelope of a list is a new one.
-			g = p.add(envelope{forward.Owner(c.List, at.Domain), at, c.List}, e.At.To, spool.Recipient{To: c.To})
-		case g == nil:
-			g = p.add(p.onwards(direct, at, c.To), e.At.To, spool.Recipient{To: c.To, Notify: notify, ORcpt: originalRecipient(e.At, c.To)})
-		case lists || !p.again(g, box, e.At, notify):
+			h = p.give(box, envelope{forward.Owner(c.List, at.Domain), at, c.List}, e.At.To, spool.Recipient{To: c.To})
+		case h == nil:
+			h = p.give(box, p.onwards(direct, at, c.To), e.At.To, spool.Recipient{To: c.To, Notify: notify, ORcpt: originalRecipient(e.At, c.To)})
+		case lists || !p.again(h, box, e.At, notify):
 			continue
 		}
-		p.taken[box] = g
+		g := h.group
 		if !slices.Contains(e.Entries, g.id) {
 			e.Entries = append(e.Entries, g.id)
 		}
@@ -228,19 +240,31 @@ func (p *plan) onwards(direct envelope, at, to mailaddr.Address) envelope {
 // (§5.2.7.2), and what the sender asks about one is not answered by a report about
 // the other. It stays one copy: whoever delivers it knows the mailbox. For a RCPT
 // without wishes, a failure that is reported by another name is reported.
-func (p *plan) again(g *group, box mailaddr.Address, r smtpd.Recipient, notify string) bool {
-	told := false
-	var to mailaddr.Address
-	for _, have := range g.rcpts {
-		if p.session.mailbox(have.To) == box {
-			to, told = have.To, told || dsn.Wants(have.Notify, dsn.Failure)
-		}
+func (p *plan) again(h *holder, box mailaddr.Address, r smtpd.Recipient, notify string) bool {
+	last := h.names[len(h.names)-1]
+	rcpt := spool.Recipient{To: last.To, Notify: notify, ORcpt: originalRecipient(r, last.To)}
+	told, asked := false, false
+	for _, have := range h.names {
+		told = told || dsn.Wants(have.Notify, dsn.Failure)
+		asked = asked || have.Notify == notify && have.ORcpt == rcpt.ORcpt
 	}
-	if notify == dsn.Never || notify == "" && r.ORcpt == "" && told {
+	if notify == dsn.Never || notify == "" && r.ORcpt == "" && told || asked || p.more >= maxMore {
 		return false
 	}
-	p.add(g.envelope, r.To, spool.Recipient{To: to, Notify: notify, ORcpt: originalRecipient(r, to)})
+	p.more++
+	p.give(box, h.group.envelope, r.To, rcpt)
 	return true
+}
+
+// give puts a recipient, whose mailbox is box, to those of the same envelope.
+func (p *plan) give(box mailaddr.Address, env envelope, named mailaddr.Address, r spool.Recipient) *holder {
+	h := p.taken[box]
+	if h == nil {
+		h = &holder{}
+		p.taken[box] = h
+	}
+	h.group, h.names = p.add(env, named, r), append(h.names, r)
+	return h
 }
 
 // add puts a recipient to those of the same envelope.
