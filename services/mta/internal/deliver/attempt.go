@@ -218,6 +218,7 @@ func (a *attempt) try(ctx context.Context, t target) error {
 			return a.try(ctx, t)
 		}
 		a.reached, reused = true, false
+		byOther := a.otherName(to, results)
 		surplus := tooMany(results)
 		for k, i := range to {
 			if err := results[k].Err; errors.Is(err, spool.ErrUnreadable) {
@@ -225,7 +226,7 @@ func (a *attempt) try(ctx context.Context, t target) error {
 				return err
 			}
 			a.results[i] = a.results[i].then(judge(t, results[k], ctx.Err() != nil))
-			a.results[i].dsn = dsn
+			a.results[i].dsn = dsn && !byOther[k]
 			if surplus[k] {
 				a.results[i].fate = waiting // also where 552 was said of it
 				todo = append(todo, i)

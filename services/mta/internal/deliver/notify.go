@@ -49,6 +49,26 @@ func (a *attempt) once(c *smtpc.Client, t target, to []int) []int {
 	return once
 }
 
+// otherName gives who is queued twice, and was refused by one name, the result of
+// the other by which the host has taken the message: it would be a second copy,
+// or a report of a failure that was none. It tells who they are, by their places
+// in the transaction; of their name the host has heard no wishes.
+func (a *attempt) otherName(to []int, results []smtpc.Result) map[int]bool {
+	has := map[mailaddr.Address]smtpc.Result{}
+	for k, i := range to {
+		if results[k].Delivered() {
+			has[a.entry.Rcpts[i].To] = results[k]
+		}
+	}
+	others := map[int]bool{}
+	for k, i := range to {
+		if r, ok := has[a.entry.Rcpts[i].To]; ok && !results[k].Delivered() {
+			results[k], others[k] = r, true
+		}
+	}
+	return others
+}
+
 // among finds a recipient's address among those of others; -1 when it is not there.
 func (a *attempt) among(others []int, i int) int {
 	return slices.IndexFunc(others, func(k int) bool { return a.entry.Rcpts[k].To == a.entry.Rcpts[i].To })
