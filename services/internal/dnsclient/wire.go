@@ -58,8 +58,7 @@ func (c *Client) once(ctx context.Context, network string, m *dns.Msg) (*dns.Msg
 	return resp, err
 }
 
-// trouble is an error as events tell it: in one word if it has one.
-// trouble is why nothing came back, for a record.
+// trouble is why nothing came back, as events tell it: in one word if it has one.
 func trouble(err error) string {
 	if t := network.TroubleOf(err); t != "" {
 		return string(t)

@@ -161,6 +161,29 @@ func TestEveryTroubleOfAQuestionIsSaidInTheReadersLanguage(t *testing.T) {
 	}
 }
 
+// TestSilenceTowardsAResolverIsToldInWords: why a resolver's own question had no
+// answer was shown as records have it: "→ cause(read: %28short%29)".
+func TestSilenceTowardsAResolverIsToldInWords(t *testing.T) {
+	for said, want := range map[string]string{
+		reason.Encode(reason.New(reason.Stray)):                 "too many responses that do not match the question",
+		reason.Encode(reason.New(reason.Cause, "read (short)")): "no answer: read (short)",
+		string(network.Broken):                                  "the other end ended the connection",
+	} {
+		l := newLab()
+		l.submit("c-1", q1, message, "5000")
+		l.ask(q1)
+		for i, r := range l.records {
+			if r.Node == resolver && r.Meta.Get(event.Role) == "client" {
+				l.records[i].Meta = event.M(event.Role, "client", event.Remote, aNS, event.Error, said)
+			}
+		}
+		j, _ := journey.Assemble(l.records, message)
+		if got := j.Steps[len(j.Steps)-1].Lines[1].Text; !strings.HasSuffix(got, "boreal.test. MX → "+want) {
+			t.Errorf("%s: %s", said, got)
+		}
+	}
+}
+
 func TestEveryStateHasAWordOfItsOwnInEachLanguage(t *testing.T) {
 	seen := map[string]journey.State{}
 	for _, s := range []journey.State{journey.Held, journey.Quarantined, journey.Queued, journey.Deferred, journey.Handed, journey.Bounced, journey.Dropped, journey.Delivered} {

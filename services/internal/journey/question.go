@@ -77,6 +77,7 @@ func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
 		}
 		why := reason.New(reason.Asks, r.Node, who, r.Text, strings.Join(answer(r), "; "))
 		if none, silent := silence(r); silent {
+			why.Args[3] = none.String()
 			if rule, ok := passedOn[none.Rule]; ok {
 				why = reason.New(rule, r.Node, who, r.Text)
 			}
@@ -86,12 +87,9 @@ func (a *assembly) upstream(answered *event.Record, since time.Time) []Line {
 	return lines
 }
 
-// answer lists what a DNS record of a client says came back.
+// answer lists what a DNS record of a client says came back, which is not silence.
 func answer(r *event.Record) []string {
 	rcode, flags := r.Meta.Get(event.Rcode), r.Meta.Get(event.Flags)
-	if rcode == "" {
-		return []string{r.Meta.Get(event.Error)}
-	}
 	head := rcode
 	if flags != "" {
 		head += " (" + flags + ")"
