@@ -36,3 +36,26 @@ func TestWhoWasNamedTwiceGetsOneCopyWhereTheHostTakesOneName(t *testing.T) {
 		})
 	}
 }
+
+// TestNamesOfOneMailboxCountAsRecipients: a host that takes two in a transaction
+// was told of four, where two people had two names each.
+func TestNamesOfOneMailboxCountAsRecipients(t *testing.T) {
+	const taken = "C: DATA\nS: 354 Go\nC: ...\nS: 250 thanks\n"
+	w := newWorld(t)
+	boreal := w.withAliases()
+	pair := func(who string) string {
+		rcpt := "C: RCPT TO:<" + who + "@*\nS: 250 Ok\n"
+		return "C: MAIL*\nS: 250 Ok\n" + rcpt + rcpt + taken
+	}
+	w.scripted("198.18.9.1:25", "S: 220 x\nC: EHLO*\nS: 250-x\nS: 250-DSN\nS: 250 LIMITS RCPTMAX=2\n"+pair("x")+pair("y")+"HANG")
+	c := w.connect(pc, "198.18.2.25:587", "bruno")
+	var env smtpc.Envelope
+	for _, to := range []string{"x@one.casos.test", "y@one.casos.test", "x@one.casos.test", "y@one.casos.test"} {
+		env.To = append(env.To, smtpc.Recipient{To: w.address(to), Notify: "FAILURE"})
+	}
+	id := w.ask(c, env, "bruno@boreal.test", message)
+	boreal.waitEvent(t, "the removal", queueEvent(event.Removed, id))
+	if got := boreal.reportsAbout(t, id); got != "" || len(boreal.spoke("DATA")) != 2 {
+		t.Errorf("%d transactions, reports %s", len(boreal.spoke("DATA")), got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
+	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
 	"correio/services/internal/reason"
 	"correio/services/internal/reply"
@@ -243,11 +244,22 @@ func (a *attempt) try(ctx context.Context, t target) error {
 // share parts up to most recipients from the others, for one transaction. Those
 // who need SMTPUTF8 go by themselves to a host that does not offer it: the others
 // can have the message. Who is queued twice goes along twice: in two transactions
-// it would be two copies.
+// it would be two copies, so only a mailbox with more names than most exceeds it.
 func (a *attempt) share(all []int, most int, utf8 bool) (to, rest []int) {
 	plain := func(i int) bool { return a.entry.Rcpts[i].To.ASCII() }
+	names := map[mailaddr.Address]int{}
 	for _, i := range all {
-		if len(to) < most && (utf8 || len(to) == 0 || plain(i) == plain(to[0])) || a.among(to, i) >= 0 {
+		names[a.entry.Rcpts[i].To]++
+	}
+	room, goes := most, map[mailaddr.Address]bool{}
+	for _, i := range all {
+		who := a.entry.Rcpts[i].To
+		fits := len(to) == 0 || names[who] <= room && (utf8 || plain(i) == plain(to[0]))
+		if fits && !goes[who] {
+			goes[who] = true
+			room -= names[who]
+		}
+		if goes[who] {
 			to = append(to, i)
 		} else {
 			rest = append(rest, i)
