@@ -246,6 +246,9 @@ func (a *attempt) try(ctx context.Context, t target) error {
 // can have the message. Who is queued twice goes along twice: in two transactions
 // it would be two copies, so only a mailbox with more names than most exceeds it.
 func (a *attempt) share(all []int, most int, utf8 bool) (to, rest []int) {
+	if len(all) == 1 {
+		return all, nil
+	}
 	plain := func(i int) bool { return a.entry.Rcpts[i].To.ASCII() }
 	names := map[mailaddr.Address]int{}
 	for _, i := range all {

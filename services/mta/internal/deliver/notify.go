@@ -54,6 +54,9 @@ func (a *attempt) once(c *smtpc.Client, t target, to []int) []int {
 // or a report of a failure that was none. It tells who they are, by their places
 // in the transaction; of their name the host has heard no wishes.
 func (a *attempt) otherName(to []int, results []smtpc.Result) map[int]bool {
+	if len(to) == 1 {
+		return nil
+	}
 	has := map[mailaddr.Address]smtpc.Result{}
 	for k, i := range to {
 		if results[k].Delivered() {
