@@ -13,7 +13,6 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/internal/lab"
-	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
 	"correio/services/internal/reason"
 	"correio/services/internal/reply"
@@ -241,74 +240,8 @@ func (a *attempt) try(ctx context.Context, t target) error {
 	return nil
 }
 
-// share parts up to most recipients from the others, for one transaction. Those
-// who need SMTPUTF8 go by themselves to a host that does not offer it: the others
-// can have the message. Who is queued twice goes along twice: in two transactions
-// it would be two copies, so only a mailbox with more names than most exceeds it.
-func (a *attempt) share(all []int, most int, utf8 bool) (to, rest []int) {
-	if len(all) == 1 {
-		return all, nil
-	}
-	plain := func(i int) bool { return a.entry.Rcpts[i].To.ASCII() }
-	names := map[mailaddr.Address]int{}
-	for _, i := range all {
-		names[a.entry.Rcpts[i].To]++
-	}
-	room, goes := most, map[mailaddr.Address]bool{}
-	for _, i := range all {
-		who := a.entry.Rcpts[i].To
-		fits := len(to) == 0 || names[who] <= room && (utf8 || plain(i) == plain(to[0]))
-		if fits && !goes[who] {
-			goes[who] = true
-			room -= names[who]
-		}
-		if goes[who] {
-			to = append(to, i)
-		} else {
-			rest = append(rest, i)
-		}
-	}
-	return to, rest
-}
-
-// tooMany tells who of a transaction was one too many for the host, by their
-// places: they are to follow in another one at once. RFC 5321 §4.5.3.1.10: the
-// reply is 452, and 552 means the same; both may also be about the mailbox, which
-// the enhanced code tells apart, or else the next transaction will. There is none
-// unless this one got on: the host took the message for somebody.
-func tooMany(results []smtpc.Result) map[int]bool {
-	surplus, taken := map[int]bool{}, 0
-	for k, r := range results {
-		switch code := r.Reply.Code; {
-		case r.Delivered():
-			taken++
-		case r.Step != smtpc.StepRcpt || r.Err != nil || r.Own || code != 452 && code != 552:
-		case r.Reply.Enhanced == reply.Enhanced{} || r.Reply.Enhanced[1] == 5 && r.Reply.Enhanced[2] == 3: // X.5.3
-			surplus[k] = true
-		}
-	}
-	if taken == 0 {
-		return nil
-	}
-	return surplus
-}
-
 // maxRcpts is what every server takes in one transaction (RFC 5321 §4.5.3.1.8).
 const maxRcpts = 100
-
-// perTransaction is how many recipients a host wants to hear at a time, up to
-// maxRcpts; RFC 9422 lets it say so.
-func perTransaction(c *smtpc.Client) int {
-	limits, _ := c.Extension("LIMITS")
-	for word := range strings.FieldsSeq(limits) {
-		if v, ok := strings.CutPrefix(strings.ToUpper(word), "RCPTMAX="); ok {
-			if n, err := strconv.Atoi(v); err == nil && n > 0 {
-				return min(n, maxRcpts)
-			}
-		}
-	}
-	return maxRcpts
-}
 
 // send runs one transaction.
 func (a *attempt) send(ctx context.Context, c *smtpc.Client, t target, to []int) []smtpc.Result {

@@ -1,8 +1,6 @@
 package deliver
 
 import (
-	"slices"
-
 	"correio/services/internal/dsn"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/smtpc"
@@ -32,49 +30,6 @@ func (a *attempt) passOn(env *smtpc.Envelope, c *smtpc.Client, t target, to []in
 func hears(c *smtpc.Client, t target) bool {
 	_, dsn := c.Extension("DSN")
 	return dsn && t.proto != smtpc.LMTP
-}
-
-// once leaves out who is queued a second time, for what the sender wants to hear
-// under another name. A host that is told of that gets a RCPT for each name.
-func (a *attempt) once(c *smtpc.Client, t target, to []int) []int {
-	if hears(c, t) {
-		return to
-	}
-	var once []int
-	for _, i := range to {
-		if a.among(once, i) < 0 {
-			once = append(once, i)
-		}
-	}
-	return once
-}
-
-// otherName gives who is queued twice, and was refused by one name, the result of
-// the other by which the host has taken the message: it would be a second copy,
-// or a report of a failure that was none. It tells who they are, by their places
-// in the transaction; of their name the host has heard no wishes.
-func (a *attempt) otherName(to []int, results []smtpc.Result) map[int]bool {
-	if len(to) == 1 {
-		return nil
-	}
-	has := map[mailaddr.Address]smtpc.Result{}
-	for k, i := range to {
-		if results[k].Delivered() {
-			has[a.entry.Rcpts[i].To] = results[k]
-		}
-	}
-	others := map[int]bool{}
-	for k, i := range to {
-		if r, ok := has[a.entry.Rcpts[i].To]; ok && !results[k].Delivered() {
-			results[k], others[k] = r, true
-		}
-	}
-	return others
-}
-
-// among finds a recipient's address among those of others; -1 when it is not there.
-func (a *attempt) among(others []int, i int) int {
-	return slices.IndexFunc(others, func(k int) bool { return a.entry.Rcpts[k].To == a.entry.Rcpts[i].To })
 }
 
 // success is what a sender who asked for it is told about a recipient whom the
