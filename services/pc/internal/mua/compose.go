@@ -186,9 +186,10 @@ func encodeWords(s string) string {
 }
 
 // isPlain reports whether header text of characters up to last needs no
-// encoding. Text that looks like an encoded word does.
+// encoding. Text that looks like an encoded word does, and text that is folded
+// and has spaces in a row: readers make one of those at a fold.
 func isPlain(s string, last rune) bool {
-	if strings.Contains(s, "=?") || strings.TrimSpace(s) != s {
+	if strings.Contains(s, "=?") || strings.TrimSpace(s) != s || len(s) > longWord && strings.Contains(s, "  ") {
 		return false
 	}
 	for word := range strings.FieldsSeq(s) {

@@ -96,7 +96,7 @@ func TestSubjectReadsBack(t *testing.T) {
 	for _, subject := range []string{
 		"", "plain", "Olá, João! Ação às três?", strings.Repeat("ç", 400), strings.Repeat("many words ", 40) + "end",
 		strings.Repeat("x", 3000), "=?utf-8?q?not_encoded?=", " leading and trailing ", "😀 emoji 😀", "a_b=c?d",
-		"two  spaces", "tab\tand\r\nInjected: header",
+		"two  spaces", strings.Repeat("0", 60) + "  spaces where it is folded", "tab\tand\r\nInjected: header",
 	} {
 		checkSubject(t, subject)
 	}
