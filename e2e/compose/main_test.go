@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/compose"
@@ -180,18 +182,26 @@ func (l *lab) duplicate() error {
 	return os.WriteFile(filepath.Join(l.copy, "docker-compose.yml"), file, 0o644)
 }
 
-// alone fails when another lab has our addresses.
+// alone fails when another lab has our addresses. Networks that such a lab left without containers are removed.
 func (l *lab) alone(ctx context.Context) error {
 	networks, err := l.docker.NetworkList(ctx, client.NetworkListOptions{})
 	if err != nil {
 		return fmt.Errorf("list networks: %w", err)
 	}
 	for _, n := range networks.Items {
-		for _, c := range n.IPAM.Config {
-			if labRange.Overlaps(c.Subnet) {
-				return fmt.Errorf("a lab is running: network %s has %s; stop it (correio down) and run this again",
-					n.Name, c.Subnet)
-			}
+		if !slices.ContainsFunc(n.IPAM.Config, func(c network.IPAMConfig) bool { return labRange.Overlaps(c.Subnet) }) {
+			continue
+		}
+		on, err := l.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("network", n.ID)})
+		if err != nil {
+			return fmt.Errorf("list containers: %w", err)
+		}
+		if len(on.Items) > 0 {
+			return fmt.Errorf("a lab is there, on network %s: stop it (correio down) and run this again", n.Name)
+		}
+		if _, err := l.docker.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil {
+			return fmt.Errorf("network %s has the lab's addresses and no container, but Docker keeps it; restart Docker and run this again: %w",
+				n.Name, err)
 		}
 	}
 	return nil
