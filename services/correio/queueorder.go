@@ -156,5 +156,8 @@ func (a *app) done(order string, c changed) string {
 	if t, ok := queueAlready[order]; ok && c.Already > 0 && (order == "hold" || c.Messages == 0) {
 		line += t.Sprintf(a.lang, c.Already)
 	}
+	if c.Aside > 0 {
+		line += queueAside.Sprintf(a.lang, c.Aside)
+	}
 	return line
 }

@@ -67,6 +67,8 @@ var (
 		"hold":    text.New("%s: %s was held already", "%s: %s já estava retida"),
 		"release": text.New("%s: %s was neither held nor in quarantine", "%s: %s não estava retida nem em quarentena"),
 	}
+	// queueAside ends the line about a retry that left some alone.
+	queueAside = text.New("; held or in quarantine, so not tried: %d", "; retida(s) ou em quarentena, portanto não tentada(s): %d")
 	// queueAlready ends the line about an order that found messages as it wanted them.
 	queueAlready = map[string]text.Text{
 		"hold":    text.New("; held already: %d", "; já retida(s) antes: %d"),

@@ -39,10 +39,12 @@ type QueueOrder struct {
 }
 
 // QueueChanged is the answer: how many messages the order has changed, and how many
-// more it named that were as wanted before, which is no error.
+// more it named that were as wanted before, which is no error. A retry counts what it
+// left alone because somebody put it aside.
 type QueueChanged struct {
 	Messages int `json:"messages"`
-	Already  int `json:"already"` // held, or neither held nor in quarantine; no other order counts them
+	Already  int `json:"already"` // held, or neither held nor in quarantine; only hold and release count them
+	Aside    int `json:"aside"`   // held in whole or in part, or in quarantine; only retry counts them
 }
 
 const (
@@ -118,6 +120,12 @@ func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (cha
 	}
 	if verb == "retry" {
 		changed.Messages, _, err = n.queue.Retry(ctx, queue.Selection{ID: sel.ID, Domain: sel.Domain})
+		if err != nil {
+			return changed, err
+		}
+		if sel.ID == "" {
+			changed.Aside, err = n.spool.Aside(ctx, sel.Domain)
+		}
 		return changed, err
 	}
 	change := map[string]func(context.Context, spool.Selection, func([]spool.Changed) error) (int, error){

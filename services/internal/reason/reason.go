@@ -1,8 +1,7 @@
 // Package reason holds why things went as they did, as data: a rule and what it
-// was applied to. Nodes write reasons into their records (event.Rules, and into
-// event.Note what was unusual, into event.Summary what stands in place of lines),
-// journeys carry them to programs, and people read
-// them in their own language.
+// was applied to. Nodes write reasons into their records (event.Rules; into
+// event.Note what was unusual; into event.Summary what stands in place of lines),
+// journeys carry them to programs, and people read them in their own language.
 //
 // What a record says comes from another node and is untrusted: Parse takes any
 // text, and no reason makes In fail.

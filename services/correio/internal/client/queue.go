@@ -89,6 +89,7 @@ type QueueOrder struct {
 type QueueChanged struct {
 	Messages int `json:"messages"`
 	Already  int `json:"already"` // named, and as wanted before
+	Aside    int `json:"aside"`   // held or in quarantine, which a retry leaves alone
 }
 
 // ErrNotQueued tells that an MTA has no such message in its queue.

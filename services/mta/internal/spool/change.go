@@ -212,6 +212,19 @@ func choose(tx *durable.Tx, sel Selection, after string) (batch []*chosen, err e
 	return batch, nil
 }
 
+const asideQuery = `SELECT COUNT(*) FROM message m WHERE EXISTS(SELECT 1 FROM recipient
+	WHERE message=m.id AND (held=1 OR m.quarantined<>'') AND (?='' OR domain=?))`
+
+// Aside counts the messages that are in quarantine or have a held recipient, of
+// those with a recipient at domain; "" means all.
+func (s *Spool) Aside(ctx context.Context, domain string) (messages int, err error) {
+	err = s.db.Read(ctx, func(tx *durable.Tx) error { return tx.QueryRow(asideQuery, domain, domain).Scan(&messages) })
+	if err != nil {
+		return 0, fmt.Errorf("count what is aside: %w", err)
+	}
+	return messages, nil
+}
+
 // State returns the state that a message is in, or ErrGone.
 func (s *Spool) State(ctx context.Context, id string) (state string, err error) {
 	err = s.db.Read(ctx, func(tx *durable.Tx) error {
