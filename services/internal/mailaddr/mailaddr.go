@@ -65,21 +65,30 @@ func (a Address) Literal() (netip.Addr, bool) {
 // String writes the address so that Parse reads the same one: the local part
 // is quoted where RFC 5321 §4.1.2 wants it. The null path is "".
 func (a Address) String() string {
+	local, at, domain := a.parts()
+	return local + at + domain
+}
+
+// Path writes the address in angle brackets, as MAIL and RCPT carry it.
+func (a Address) Path() string {
+	local, at, domain := a.parts()
+	return "<" + local + at + domain + ">"
+}
+
+// parts are what the written form is put together of.
+func (a Address) parts() (local, at, domain string) {
 	if a.Null() {
-		return ""
+		return "", "", ""
 	}
-	local := a.Local
+	local = a.Local
 	if !isDotString(local) {
 		local = quote(local)
 	}
 	if a.Domain == "" {
-		return local
+		return local, "", ""
 	}
-	return local + "@" + a.Domain
+	return local, "@", a.Domain
 }
-
-// Path writes the address in angle brackets, as MAIL and RCPT carry it.
-func (a Address) Path() string { return "<" + a.String() + ">" }
 
 // Parse reads a mailbox without angle brackets: Local-part "@" ( Domain /
 // address-literal ), or the bare word postmaster. UTF-8 is accepted in both

@@ -23,36 +23,32 @@ const (
 // as %XX within arguments. What is too long is cut, and More counts the reasons
 // that are left out.
 func Encode(reasons ...Reason) string {
-	var b strings.Builder
+	var room [256]byte // most fit
+	out := room[:0]
 	for i, r := range reasons {
-		one := encode(r)
-		if b.Len()+len(one) > maxText {
-			one = encode(New(More, strconv.Itoa(len(reasons)-i)))
-			reasons = nil
+		before := len(out)
+		if before > 0 {
+			out = append(out, "; "...)
 		}
-		if b.Len() > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(one)
-		if reasons == nil {
+		start := len(out)
+		out = appendReason(out, r)
+		if before+len(out)-start > maxText {
+			out = appendReason(out[:start], New(More, strconv.Itoa(len(reasons)-i)))
 			break
 		}
 	}
-	return b.String()
+	return string(out)
 }
 
-func encode(r Reason) string {
-	var b strings.Builder
-	escape(&b, string(r.Rule))
+func appendReason(out []byte, r Reason) []byte {
+	out = escape(out, string(r.Rule))
 	if len(r.Args) == 0 {
-		return b.String()
+		return out
 	}
 	for i, arg := range r.Args {
-		b.WriteByte("(|"[min(i, 1)])
-		escape(&b, bounded(arg))
+		out = escape(append(out, "(|"[min(i, 1)]), bounded(arg))
 	}
-	b.WriteByte(')')
-	return b.String()
+	return append(out, ')')
 }
 
 func bounded(arg string) string {
@@ -63,16 +59,17 @@ func bounded(arg string) string {
 }
 
 // escape writes what would mean something to Parse, or to a terminal, as %XX.
-func escape(b *strings.Builder, s string) {
+func escape(out []byte, s string) []byte {
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
 		if r < ' ' || r == 0x7f || r == utf8.RuneError && size == 1 || strings.ContainsRune("%|();", r) {
-			fmt.Fprintf(b, "%%%02X", s[0])
+			out = fmt.Appendf(out, "%%%02X", s[0])
 		} else {
-			b.WriteString(s[:size])
+			out = append(out, s[:size]...)
 		}
 		s = s[size:]
 	}
+	return out
 }
 
 // Parse reads what Encode has written. Of any other text it makes what it can;

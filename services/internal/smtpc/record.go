@@ -1,6 +1,7 @@
 package smtpc
 
 import (
+	"bytes"
 	"crypto/tls"
 	"net"
 	"strings"
@@ -109,7 +110,7 @@ func (r *recorder) instead(what reason.Reason, step Step) {
 func (r *recorder) tell(l Line) {
 	l.Time, l.TLS = time.Now(), r.secure
 	if r.events != nil {
-		meta := event.M(event.Step, l.Step.String())
+		meta := stepMeta[l.Step]
 		if l.Note != nil {
 			meta = event.M(event.Step, l.Step.String(), event.Summary, reason.Encode(*l.Note))
 		}
@@ -122,6 +123,15 @@ func (r *recorder) tell(l Line) {
 		r.trace(l)
 	}
 }
+
+// stepMeta are the details of a line of each step, made once: they belong to most
+// records of a relay.
+var stepMeta = func() (all [StepTLS + 1]event.Meta) {
+	for s := range all {
+		all[s] = event.M(event.Step, Step(s).String())
+	}
+	return all
+}()
 
 func (r *recorder) watched() bool { return r.events != nil || r.trace != nil }
 
@@ -148,14 +158,14 @@ func newSummary(rec *recorder) *summary {
 
 // Write implements io.Writer; it never fails.
 func (s *summary) Write(p []byte) (int, error) {
-	for i := 0; i < len(p) && s.left > 0; i++ {
-		if p[i] != '\n' {
-			if len(s.line) < shownHeaderWidth {
-				s.line = append(s.line, p[i])
-			}
-			continue
+	for rest := p; len(rest) > 0 && s.left > 0; {
+		part, after, whole := bytes.Cut(rest, []byte{'\n'})
+		s.line = append(s.line, part[:min(len(part), shownHeaderWidth-len(s.line))]...)
+		if !whole {
+			break
 		}
-		text := strings.TrimSuffix(string(s.line), "\r")
+		rest = after
+		text := string(bytes.TrimSuffix(s.line, []byte{'\r'}))
 		s.line = s.line[:0]
 		if text == "" { // the body begins
 			s.left = 0

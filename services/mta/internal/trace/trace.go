@@ -10,7 +10,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"correio/services/internal/headsample"
@@ -109,7 +111,7 @@ func (h Hop) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Received: from %s (%s)", token(h.Hello), literal(h.From))
 	if h.TLS != nil {
-		fmt.Fprintf(&b, "\r\n\t(using %s with cipher %s)", strings.ReplaceAll(tls.VersionName(h.TLS.Version), " ", ""), tls.CipherSuiteName(h.TLS.CipherSuite))
+		fmt.Fprintf(&b, "\r\n\t(using %s with cipher %s)", strings.ReplaceAll(tls.VersionName(h.TLS.Version), " ", ""), cipherName(h.TLS.CipherSuite))
 	}
 	fmt.Fprintf(&b, "\r\n\tby %s (Correio) with %s id %s", h.By, h.With, h.ID)
 	// A trace line must not be what makes a message need SMTPUTF8.
@@ -118,6 +120,23 @@ func (h Hop) String() string {
 	}
 	fmt.Fprintf(&b, ";\r\n\t%s\r\n", Date(h.Time))
 	return b.String()
+}
+
+// cipherNames are known by number: tls.CipherSuiteName makes its lists anew for
+// each question, which a line in every message is too many for.
+var cipherNames = sync.OnceValue(func() map[uint16]string {
+	names := map[uint16]string{}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		names[suite.ID] = suite.Name
+	}
+	return names
+})
+
+func cipherName(id uint16) string {
+	if name, ok := cipherNames()[id]; ok {
+		return name
+	}
+	return tls.CipherSuiteName(id)
 }
 
 // With is the protocol keyword of RFC 3848, or of RFC 6531 §4.3.
