@@ -192,7 +192,7 @@ func (l *lab) alone(ctx context.Context) error {
 		if !slices.ContainsFunc(n.IPAM.Config, func(c network.IPAMConfig) bool { return labRange.Overlaps(c.Subnet) }) {
 			continue
 		}
-		on, err := l.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("network", n.ID)})
+		on, err := l.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("network", n.Name)})
 		if err != nil {
 			return fmt.Errorf("list containers: %w", err)
 		}
