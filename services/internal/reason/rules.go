@@ -40,6 +40,7 @@ const (
 	NoSuchHost     Rule = "no-such-host"
 	Unusable       Rule = "no-usable-mx"
 	Capped         Rule = "capped"
+	LookupsCapped  Rule = "lookups-capped"
 )
 
 // The rules of what became of a message.
@@ -209,6 +210,7 @@ var texts = map[Rule]text.Text{
 	NoSuchHost:     text.New("%s dropped: there is no such name (NXDOMAIN)", "%s descartado: esse nome não existe (NXDOMAIN)"),
 	Unusable:       text.New("none of the MX records of %s is of use, and its own address must not be tried then", "nenhum dos registros MX de %s serve, e então não se tenta o endereço do próprio domínio"),
 	Capped:         text.New("not more than %s hosts are tried at a time", "não mais que %s servidores são tentados de cada vez"),
+	LookupsCapped:  text.New("the addresses of further hosts are not asked for: %s at a time are the most", "não se perguntam os endereços dos demais servidores: %s de cada vez são o máximo"),
 
 	RetryIn:        text.New("next attempt in %s", "próxima tentativa em %s"),
 	ReportedBy:     text.New("the sender is told by the report %s", "o remetente fica sabendo pelo relatório %s"),

@@ -152,8 +152,8 @@ func (r Route) More(ctx context.Context) Route {
 }
 
 // Incomplete reports whether the address of some host could not be found out
-// for now: there may be more hosts than those known.
-func (r Route) Incomplete() bool { return r.finder != nil && r.finder.failed }
+// for now, or was not asked for: there may be more hosts than those known.
+func (r Route) Incomplete() bool { return r.finder != nil && (r.finder.failed || r.finder.enough()) }
 
 // finder is one run of Find.
 type finder struct {
@@ -164,9 +164,12 @@ type finder struct {
 	reasons []reason.Reason
 	failed  bool // some lookup failed for now
 	better  bool // we are in the list, behind others
-	lookups int
-	given   int // hosts that were found so far
+	lookups int  // hosts whose addresses were wanted
+	given   int  // hosts that were found so far
 }
+
+// enough reports whether there were more hosts than may be asked for.
+func (f *finder) enough() bool { return f.lookups > maxLookups }
 
 func (f *finder) route(hosts []Host, rest []candidate) Route {
 	f.given += len(hosts)
@@ -248,6 +251,10 @@ func (f *finder) explicit(ctx context.Context, mx dnsclient.Answer) Route {
 	case f.failed:
 		return f.verdict(reply.Newf(451, "4.4.3", "DNS could not tell the addresses of the mail hosts of %s; trying again later", f.domain),
 			reason.HostsUnknown, f.domain)
+	case f.enough():
+		// A host that was not asked for may be there: no ground to give the message back.
+		return f.verdict(reply.Newf(451, "4.4.4", "None of the first %d mail hosts of %s can be used; trying again later", maxLookups, f.domain),
+			reason.HostsUnknown, f.domain)
 	case f.better:
 		return f.backup()
 	case looped:
@@ -299,7 +306,10 @@ func (f *finder) lookup(ctx context.Context, c candidate) (h Host, self bool) {
 		f.because(reason.NotAHostName, c.name)
 		return Host{}, false
 	}
-	if f.lookups++; f.lookups > maxLookups {
+	if f.lookups++; f.enough() {
+		if f.lookups == maxLookups+1 {
+			f.because(reason.LookupsCapped, number(maxLookups))
+		}
 		return Host{}, false
 	}
 	a := f.dns.LookupAddrs(ctx, c.name)

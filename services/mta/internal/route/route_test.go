@@ -138,6 +138,15 @@ func manyMX() string {
 	return b.String()
 }
 
+// goneMX are hosts of x.test that do not exist.
+func goneMX(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "x.test. MX %d gone%02d.test.\n", i+1, i)
+	}
+	return b.String()
+}
+
 var routes = []struct {
 	name   string
 	domain string
@@ -247,6 +256,13 @@ var routes = []struct {
 		"451 4.4.3 DNS could not tell the mail hosts of sub.x.test; trying again later", []reason.Rule{reason.Alias, reason.LookupFailed}},
 	{"only IPv6, and we have none", "x.test", aurora, "x.test. MX 10 six.test.\nsix.test. AAAA 2001:db8::1",
 		"550 5.4.4 None of the mail hosts of x.test can be used", []reason.Rule{reason.Sorted, reason.OtherFamily, reason.Unusable}},
+	// The message bounced at once, and the reasons did not tell why good.test was never asked for.
+	{"more hosts without an address than are asked for: temporary", "x.test", aurora, goneMX(maxLookups+2) + "x.test. MX 200 good.test.\ngood.test. A 198.18.7.7",
+		"451 4.4.4 None of the first 50 mail hosts of x.test can be used; trying again later",
+		slices.Concat([]reason.Rule{reason.Sorted}, slices.Repeat([]reason.Rule{reason.NoSuchHost}, maxLookups), []reason.Rule{reason.LookupsCapped, reason.HostsUnknown})},
+	{"as many as are asked for, none with an address", "x.test", aurora, goneMX(maxLookups),
+		"550 5.4.4 None of the mail hosts of x.test can be used",
+		slices.Concat([]reason.Rule{reason.Sorted}, slices.Repeat([]reason.Rule{reason.NoSuchHost}, maxLookups), []reason.Rule{reason.Unusable})},
 	{"address literal", "[198.18.2.25]", aurora, "", "[198.18.2.25] 198.18.2.25", []reason.Rule{reason.Literal}},
 	{"our own address literal", "[198.18.1.25]", aurora, "", "550 5.4.6 Mail for [198.18.1.25] loops back to this host", []reason.Rule{reason.Loop}},
 	{"names know no case", "BOREAL.test", boreal2, "", "mx1.boreal.test 198.18.2.25", []reason.Rule{reason.Sorted, reason.IsSelf}},
