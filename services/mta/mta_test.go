@@ -119,7 +119,7 @@ func TestWhoMaySendWhatToWhom(t *testing.T) {
 		{"a domain that is relayed", "198.18.2.25:25", "", "ana@aurora.test", "x@selfbackup.casos.test", "done: 250 2.0.0 Ok: queued as *"},
 		{"postmaster without a domain", "198.18.1.25:25", "", "bruno@boreal.test", "PostMaster", "done: 250 2.0.0 Ok: queued as *"},
 		{"postmaster elsewhere", "198.18.1.25:25", "", "bruno@boreal.test", "postmaster@boreal.test", "rcpt: 550 5.7.1 <postmaster@boreal.test>: relay access denied"},
-		{"an address literal on port 25", "198.18.1.25:25", "", "bruno@boreal.test", "ana@[198.18.1.25]", "rcpt: 550 5.7.1 <ana@[198.18.1.25]>: relay access denied"},
+		{"the host's address literal on port 25", "198.18.1.25:25", "", "bruno@boreal.test", "ninguem@[198.18.1.25]", "rcpt: 550 5.1.1 <ninguem@aurora.test>: no such user"},
 		{"null sender", "198.18.1.25:25", "", "", "ana@aurora.test", "done: 250 2.0.0 Ok: queued as *"},
 		{"submission to elsewhere", "198.18.1.25:587", "ana", "ana@aurora.test", "bruno@boreal.test", "done: 250 2.0.0 Ok: queued as *"},
 		{"submission to here", "198.18.1.25:587", "ana", "ana@aurora.test", "ninguem@aurora.test", "rcpt: 550 5.1.1 <ninguem@aurora.test>: no such user"},

@@ -160,3 +160,15 @@ func TestOrgChoosesIdleTime(t *testing.T) {
 		t.Errorf("after a second: %q", got)
 	}
 }
+
+// Mail to [198.18.2.25] could be submitted, and bounced at the host that has the address.
+func TestMailForAnAddressLiteralArrives(t *testing.T) {
+	w := newWorld(t)
+	w.mta("aurora", "mx1.aurora.test", 1)
+	w.mta("boreal", "mx1.boreal.test", 1)
+	box := w.mda("198.19.2.110:24")
+	w.send(w.connect(pc, "198.18.1.25:587", "ana"), "ana@aurora.test", message, "bruno@[198.18.2.25]")
+	if got := box.wait(t, 1)[0]; got.to != "bruno@boreal.test" {
+		t.Errorf("stored for %s, want bruno@boreal.test", got.to)
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"correio/services/internal/clock"
@@ -231,15 +232,10 @@ func Judge(org *lab.Org, own []netip.Addr, submission bool, to mailaddr.Address)
 			return to, Denied
 		}
 	}
-	if ip, ok := to.Literal(); ok {
-		if !submission {
-			return to, Denied
-		}
-		for _, a := range own {
-			if a == ip && org.Domain != "" {
-				to.Domain = org.Domain
-			}
-		}
+	// RFC 1123 §5.2.17: the literal of one of our own addresses is us. Another
+	// host's is a destination like any other.
+	if ip, ok := to.Literal(); ok && slices.Contains(own, ip) && org.Domain != "" {
+		to.Domain = org.Domain
 	}
 	switch {
 	case org.Local(to.Domain) && to.Postmaster():

@@ -53,7 +53,7 @@ func TestJudge(t *testing.T) {
 		{"postmaster@boreal.test", Take, Take, ""},
 		{"postmaster@aurora.test", Denied, Foreign, ""},
 		{"bruno@[198.18.9.9]", Denied, Foreign, ""},
-		{"bruno@[198.19.2.25]", Denied, AskMDA, "bruno@boreal.test"},
+		{"bruno@[198.19.2.25]", AskMDA, AskMDA, "bruno@boreal.test"},
 	} {
 		to := address(t, test.to)
 		if _, got := Judge(org(), own, false, to); got != test.port25 {
