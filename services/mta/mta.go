@@ -71,7 +71,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 		env: env, policy: schedule.Default(), disk: disk{dir: env.State}, grey: policy.NewGreylist(env.Speed),
 		lastChance: cmp.Or(tune.chance, lastChance),
 	}
-	n.guard = smtpd.NewGuard(n.limits())
+	n.guard = smtpd.NewGuard(n.limits(smtpd.SMTP))
 	var err error
 	if n.metrics, err = metrics.New(env.Metrics); err != nil {
 		return nil, fmt.Errorf("mta metrics: %w", err)
@@ -134,7 +134,7 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 		DSN:      true,
 		Chunking: n.env.Org.SMTP.Chunking, BinaryMIME: n.env.Org.SMTP.BinaryMIME,
 		LineEnds: smtpd.LineEnds(n.env.Org.SMTP.Bare()),
-		Limits:   n.limits(),
+		Limits:   n.limits(proto),
 		Guard:    n.guard,
 		Events:   n.env.Events,
 		Log:      n.env.Log,
@@ -164,11 +164,26 @@ func (n *Node) serverConfig(proto smtpd.Protocol, greeting string) smtpd.Config 
 	return cfg
 }
 
-// limits are what org.yaml says.
-func (n *Node) limits() smtpd.Limits {
+// hopRoom is more octets than an MTA puts in front of a message: Received, and on
+// submission Message-ID and Date.
+const hopRoom = 1 << 10
+
+// limits are what org.yaml says, less what a message grows by on its way: one that
+// was taken here must not be too large for the host that it goes to. A backup's
+// goes to the primary; one that is submitted, by other people's backup and through
+// their aliases.
+func (n *Node) limits(proto smtpd.Protocol) smtpd.Limits {
 	l := n.env.Org.Limits.Defaults()
+	hops := int64(0)
+	switch {
+	case proto != smtpd.SMTP:
+		hops = 4
+	case n.env.Host.Backup:
+		hops = 2
+	}
+	less := func(limit int64) int64 { return limit - min(hops*hopRoom, limit/4) }
 	return smtpd.Limits{
-		CommandLine: l.Line, MessageSize: l.MessageSize, Header: l.Header, Recipients: l.Recipients,
+		CommandLine: l.Line, MessageSize: less(l.MessageSize), Header: less(l.Header), Recipients: l.Recipients,
 		Errors: l.Errors, AuthFailures: l.AuthFailures, Commands: l.Commands, Idle: time.Duration(l.Idle),
 		Connections: l.Connections, PerClient: l.PerClient,
 	}

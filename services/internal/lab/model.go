@@ -273,14 +273,17 @@ type Person struct {
 
 // Limits bound what a site accepts. Zero values mean the default.
 type Limits struct {
-	MessageSize int64 `yaml:"message-size,omitempty"` // octets, default 25 MiB
-	Header      int64 `yaml:"header,omitempty"`       // octets of a message's header, default 1 MiB
-	Line        int   `yaml:"line,omitempty"`         // octets of a command line, default 2048
-	Recipients  int   `yaml:"recipients,omitempty"`   // per transaction, default 100
-	Quota       int64 `yaml:"quota,omitempty"`        // octets per mailbox, default 256 MiB
-	Queue       int64 `yaml:"queue,omitempty"`        // octets that wait at an MTA, default 4 GiB
-	Connections int   `yaml:"connections,omitempty"`  // per node, default 500
-	PerClient   int   `yaml:"per-client,omitempty"`   // connections per address, default 100
+	// MessageSize is in octets, default 25 MiB, and Header of the same its header's,
+	// default 1 MiB. Where mail is passed on, on submission and at a backup, it must
+	// be up to 4 KiB smaller: trace lines come in front on the way.
+	MessageSize int64 `yaml:"message-size,omitempty"`
+	Header      int64 `yaml:"header,omitempty"`
+	Line        int   `yaml:"line,omitempty"`        // octets of a command line, default 2048
+	Recipients  int   `yaml:"recipients,omitempty"`  // per transaction, default 100
+	Quota       int64 `yaml:"quota,omitempty"`       // octets per mailbox, default 256 MiB
+	Queue       int64 `yaml:"queue,omitempty"`       // octets that wait at an MTA, default 4 GiB
+	Connections int   `yaml:"connections,omitempty"` // per node, default 500
+	PerClient   int   `yaml:"per-client,omitempty"`  // connections per address, default 100
 	// Commands is how many commands a client address may give in a minute, on
 	// all of its connections together, without those that brought an accepted
 	// message; default 6,000.
