@@ -7,30 +7,34 @@ import (
 	"strings"
 )
 
-// MaxLine is how long a line with encoded words may be (RFC 2047 §2).
+// MaxLine is how many octets a line with encoded words may have (RFC 2047 §2),
+// without its end.
 const MaxLine = 76
 
+// maxPlain is how many another line may have (RFC 5322 §2.1.1).
+const maxPlain = 998
+
 // Text writes a field of unstructured text (RFC 5322 §3.6.5): as it is, or as
-// encoded words where it is not ASCII.
+// encoded words where it is not ASCII or too long for a line.
 func Text(field, s string) string {
-	if isPlain(s) {
-		return field + ": " + s
+	if line := field + ": " + s; isPlain(line) {
+		return line
 	}
 	return encode(field, s)
 }
 
 // Phrase begins a field with a phrase (RFC 5322 §3.2.5): quoted, or as encoded
-// words where it is not ASCII.
+// words where it is not ASCII or too long for a line.
 func Phrase(field, s string) string {
-	if isPlain(s) {
-		return field + `: "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	if line := field + `: "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`; isPlain(line) {
+		return line
 	}
 	return encode(field, s)
 }
 
-// isPlain reports whether text is printable ASCII, and may stand as it is.
-func isPlain(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+// isPlain reports whether a line is printable ASCII, and may stand as it is.
+func isPlain(line string) bool {
+	return len(line) <= maxPlain && !strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // encode writes a field in encoded words, one on each line.

@@ -67,3 +67,25 @@ func TestPhrase(t *testing.T) {
 		}
 	}
 }
+
+// A list's title of 1,200 letters made a List-Id of 1,210 octets, more than a line
+// may have.
+func TestLongPlainText(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(field, s string) string{"Text": Text, "Phrase": Phrase} {
+		for octets, folded := range map[int]bool{900: false, 1200: true} {
+			s := strings.Repeat("turma de redes ", octets/15)
+			got := write("List-Id", s)
+			if strings.Contains(got, "\r\n") != folded {
+				t.Errorf("%s: %d octets in %d lines", name, octets, 1+strings.Count(got, "\r\n"))
+			}
+			if folded {
+				lines(t, got)
+			}
+			read, err := new(mime.WordDecoder).DecodeHeader(strings.ReplaceAll(strings.TrimPrefix(got, "List-Id: "), "\r\n", ""))
+			if err != nil || strings.Trim(read, `"`) != s {
+				t.Errorf("%s: %d octets are read as %q, %v", name, octets, read, err)
+			}
+		}
+	}
+}
