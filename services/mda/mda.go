@@ -69,9 +69,9 @@ func New(env *node.Env) (*Node, error) {
 	return n, nil
 }
 
-// lmtpErrors is how many refusals in a row an MTA may hear: it asks for
-// mailboxes that do not exist on behalf of all its clients. For the same reason
-// it may give any number of commands.
+// lmtpErrors is how many errors, and refusals of recipients, in a row an MTA may
+// hear: it asks for mailboxes that do not exist on behalf of all its clients. For
+// the same reason it may give any number of commands.
 const lmtpErrors = 10_000
 
 func (n *Node) newLMTP() (*smtpd.Server, error) {
@@ -88,7 +88,7 @@ func (n *Node) newLMTP() (*smtpd.Server, error) {
 		LineEnds: smtpd.LineEnds(n.env.Org.SMTP.Bare()), // the same on every hop: row 2 of behaviour §6
 		Limits: smtpd.Limits{
 			MessageSize: lmtp.MaxMessage(n.env.Org), Header: lmtp.MaxHeader(n.env.Org),
-			Recipients: limits.Recipients, Errors: lmtpErrors, Commands: -1,
+			Recipients: limits.Recipients, Errors: lmtpErrors, Refusals: lmtpErrors, Commands: -1,
 			// An MTA comes once for each of its clients who waits.
 			Connections: limits.Connections, PerClient: limits.Connections,
 		},

@@ -185,7 +185,7 @@ func (n *Node) limits(proto smtpd.Protocol) smtpd.Limits {
 	return smtpd.Limits{
 		CommandLine: l.Line, MessageSize: less(l.MessageSize), Header: less(l.Header), Recipients: l.Recipients,
 		Errors: l.Errors, AuthFailures: l.AuthFailures, Commands: l.Commands, Idle: time.Duration(l.Idle),
-		Connections: l.Connections, PerClient: l.PerClient,
+		Refusals: l.Refusals, Connections: l.Connections, PerClient: l.PerClient,
 	}
 }
 

@@ -109,7 +109,7 @@ func TestOrgChoosesLineEnds(t *testing.T) {
 
 func TestOrgChoosesLimits(t *testing.T) {
 	w := chosen(t, func(o *lab.Org) {
-		o.Limits = lab.Limits{Line: 600, Header: 1024, Recipients: 1, Errors: 4, PerClient: 2, Commands: 20, AuthFailures: 1}
+		o.Limits = lab.Limits{Line: 600, Header: 1024, Recipients: 1, Errors: 3, PerClient: 2, Commands: 20, AuthFailures: 1}
 	})
 	n := w.telnet(t, pcOfBoreal, "198.18.1.25:25")
 	n.says("")

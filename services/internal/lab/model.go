@@ -288,7 +288,8 @@ type Limits struct {
 	// all of its connections together, without those that brought an accepted
 	// message; default 6,000.
 	Commands     int      `yaml:"commands,omitempty"`
-	Errors       int      `yaml:"errors,omitempty"`        // 4xx and 5xx since the last message, default 50
+	Errors       int      `yaml:"errors,omitempty"`        // 4xx and 5xx since the last message, but to RCPT; default 50
+	Refusals     int      `yaml:"refusals,omitempty"`      // recipients refused by 5xx since the last message, default 100
 	AuthFailures int      `yaml:"auth-failures,omitempty"` // per session, default 5
 	Idle         Duration `yaml:"idle,omitempty"`          // for one command, default 5m
 }
@@ -305,6 +306,7 @@ func (l Limits) Defaults() Limits {
 	or(&l.PerClient, 100)
 	or(&l.Commands, 6_000)
 	or(&l.Errors, 50)
+	or(&l.Refusals, 100)
 	or(&l.AuthFailures, 5)
 	or(&l.Idle, Duration(5*time.Minute))
 	return l

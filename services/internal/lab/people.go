@@ -142,6 +142,7 @@ func (r *report) checkLimits(s *site) {
 		{"per-client", int64(l.PerClient), connsLow, connsHigh},
 		{"commands", int64(l.Commands), countLow, countHigh},
 		{"errors", int64(l.Errors), countLow, countHigh},
+		{"refusals", int64(l.Refusals), countLow, countHigh},
 		{"auth-failures", int64(l.AuthFailures), countLow, countHigh},
 	} {
 		r.within(s, c.v, c.low, c.high, "limits", c.key)

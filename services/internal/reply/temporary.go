@@ -17,8 +17,8 @@ var temporary = []Entry{
 			{"4.3.0", text.New("an error inside the server", "um erro dentro do servidor")},
 			{"4.3.2", text.New("the server is shutting down", "o servidor está sendo desligado")},
 			{"4.4.2", text.New("idle for too long, or a message that came too slowly", "tempo demais parado, ou uma mensagem que veio devagar demais")},
-			{"4.7.0", text.New("too many errors, failed logins or commands, or a client that speaks HTTP or TLS where SMTP is spoken",
-				"erros, autenticações falhas ou comandos demais, ou um cliente que fala HTTP ou TLS onde se fala SMTP")},
+			{"4.7.0", text.New("too many errors, refused recipients, failed logins or commands, or a client that speaks HTTP or TLS where SMTP is spoken",
+				"erros, destinatários recusados, autenticações falhas ou comandos demais, ou um cliente que fala HTTP ou TLS onde se fala SMTP")},
 		},
 		Recipes: []Recipe{
 			{

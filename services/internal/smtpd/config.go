@@ -73,12 +73,23 @@ type Limits struct {
 	MessageSize           int64 // octets, default 25 MiB
 	Header                int64 // octets of a message's header, default 1 MiB
 	Recipients            int   // for one message, default 100 (RFC 5321 §4.5.3.1.8)
-	Errors                int   // 4xx and 5xx replies since the last accepted message, default 50
-	AuthFailures          int   // in one session, default 5; from one address ten times as many in a minute
+	// Errors is how many 4xx and 5xx replies a session may hear since its last
+	// accepted message, default 50. Refused recipients are none: a list of people
+	// has full and forgotten mailboxes, and its sender has done nothing wrong.
+	Errors int
+	// Refusals is how many recipients may be refused for good (5xx) since the last
+	// accepted message, before 421 4.7.0 ends what looks like a search for
+	// mailboxes. A transaction with accepted recipients is let to its end first,
+	// or they would miss their message (see surplus). Default 100: all of the
+	// recipients that everybody may name in one transaction (RFC 5321
+	// §4.5.3.1.8) can be wrong.
+	Refusals     int
+	AuthFailures int // in one session, default 5; from one address ten times as many in a minute
 	// Commands is how many commands an address may give in a minute on all its
 	// connections, without those that led to an accepted message, before it
 	// hears 421 4.7.0 and is cut off (450 would only bring more commands, and a
-	// delay is no reply); default 6,000, and no limit where it is negative.
+	// delay is no reply); default 6,000, and no limit where it is negative. RCPT
+	// that was refused for good counts whatever it led to.
 	Commands int
 
 	Idle      time.Duration // for one command, default 5 min (RFC 5321 §4.5.3.2.7)
@@ -116,6 +127,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Header, 1<<20)
 	def(&l.Recipients, 100)
 	def(&l.Errors, 50)
+	def(&l.Refusals, 100)
 	def(&l.AuthFailures, 5)
 	def(&l.Commands, 6_000)
 	def(&l.Idle, 5*time.Minute)

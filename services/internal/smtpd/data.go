@@ -100,7 +100,7 @@ func (s *session) answerData(want int, replies []reply.Reply, err error) {
 			continue
 		}
 		if accepted {
-			s.errors = 0
+			s.errors, s.refusals = 0, 0
 			s.srv.cfg.Guard.giveBack(s.client, s.spent)
 			s.spent = 0
 		}

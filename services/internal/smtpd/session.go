@@ -43,7 +43,9 @@ type session struct {
 
 	commands     int // lines that were read as commands
 	spent        int // of these, since the last accepted message, what counts for the guard
-	errors       int // since the last accepted message
+	errors       int // since the last accepted message, as Limits.Errors
+	refusals     int // since then, as Limits.Refusals
+	turnedAway   int // recipients of the transaction that were refused, for good or for now
 	authFailures int
 	crlf, lf     bool // which line ends were seen since the channel began
 	longBdat     bool // the line at hand is a BDAT, as far as its beginning tells
@@ -62,6 +64,7 @@ var (
 	replyStopping = reply.New(421, "4.3.2", "Service is shutting down; try again later").WithClose()
 	replyIdle     = reply.New(421, "4.4.2", "Idle for too long; closing the connection").WithClose()
 	replyErrors   = reply.New(421, "4.7.0", "Too many errors; closing the connection").WithClose()
+	replyRefusals = reply.New(421, "4.7.0", "Too many refused recipients; closing the connection").WithClose()
 	replyLong     = reply.New(500, "5.5.2", "Line too long")
 	replyCommands = reply.New(421, "4.7.0", "Too many commands from your address; try again later").WithClose()
 	replyTLSHello = reply.New(421, "4.7.0", "This port speaks plain text: use STARTTLS, or port 465 for TLS from the first octet").WithClose()
