@@ -181,8 +181,10 @@ func (a *attempt) open() []int {
 }
 
 // say gives every open recipient the same result.
-func (a *attempt) say(r result) {
-	for _, i := range a.open() {
+func (a *attempt) say(r result) { a.sayTo(a.open(), r) }
+
+func (a *attempt) sayTo(to []int, r result) {
+	for _, i := range to {
 		a.results[i] = a.results[i].then(r)
 	}
 }
@@ -197,17 +199,23 @@ func (r result) then(next result) result {
 }
 
 // try brings the message to one host.
-func (a *attempt) try(ctx context.Context, t target) error {
+func (a *attempt) try(ctx context.Context, t target) error { return a.bring(ctx, t, a.open()) }
+
+// bring brings it to a host for some of the recipients, on one connection after the
+// other where the host does not let it be one (see cutOff).
+func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
+	all := todo
 	c, reused, failure := a.d.connect(ctx, t, a.entry.ID)
 	if failure != nil { // a reason to go on with the next host, not an error
 		if ctx.Err() == nil {
-			a.say(result{fate: waiting, reply: connectFailure(t, failure), host: speaker(t, failure), proto: t.proto})
+			a.sayTo(all, result{fate: waiting, reply: connectFailure(t, failure), host: speaker(t, failure), proto: t.proto})
 		}
 		return nil
 	}
 	_, dsn := c.Extension("DSN")
 	_, utf8 := c.Extension("SMTPUTF8")
-	for todo, most := a.open(), perTransaction(c); len(todo) > 0 && c.Usable(); {
+	var left []int
+	for most := perTransaction(c); len(todo) > 0 && c.Usable(); {
 		var to []int
 		to, todo = a.share(todo, most, utf8)
 		results := a.send(ctx, c, t, to)
@@ -215,7 +223,7 @@ func (a *attempt) try(ctx context.Context, t target) error {
 			// The host had closed a connection that we kept. Nothing was said.
 			c.Close()
 			t.fresh = true
-			return a.try(ctx, t)
+			return a.bring(ctx, t, all)
 		}
 		a.reached, reused = true, false
 		byOther := a.otherName(to, results)
@@ -235,8 +243,13 @@ func (a *attempt) try(ctx context.Context, t target) error {
 		if len(surplus) > 0 {
 			most = len(to) - len(surplus)
 		}
+		left = cutOff(to, results)
 	}
 	a.d.pool.put(t, c)
+	if len(left) > 0 && ctx.Err() == nil {
+		t.fresh = true
+		return a.bring(ctx, t, append(left, todo...))
+	}
 	return nil
 }
 
