@@ -59,6 +59,7 @@ type tuning struct {
 	connect  time.Duration
 	patience time.Duration
 	trouble  time.Duration
+	ask      time.Duration
 	direct   time.Duration
 	hold     time.Duration
 	resumed  time.Duration
@@ -89,7 +90,7 @@ func newNode(env *node.Env, tune tuning) (*Node, error) {
 		Env: env, Spool: n.spool, Policy: n.policy, Metrics: n.metrics,
 		Enqueue:  n.enqueue,
 		Timeouts: tune.timeouts, Connect: tune.connect, Patience: tune.patience, Trouble: tune.trouble,
-		TLS: cmp.Or(tune.tls, env.Org.SMTP.Wanted()), Direct: tune.direct, Hold: tune.hold, Resumed: tune.resumed,
+		TLS: cmp.Or(tune.tls, env.Org.SMTP.Wanted()), Ask: tune.ask, Direct: tune.direct, Hold: tune.hold, Resumed: tune.resumed,
 	})
 	n.queue = n.newQueue()
 	return n, nil

@@ -11,17 +11,20 @@ import (
 	"correio/services/internal/smtpc"
 )
 
-// Bounds of the connections with the MDA that serve clients who wait, and of how
-// long they wait, in real time.
+// Bounds of the connections with the MDA that serve clients who wait.
 const (
-	maxAsks    = 24  // questions at a time
-	maxHeld    = 100 // transactions that wait for their message, or bring it
-	maxDirect  = 16  // messages brought at a time without such a transaction
-	maxAsked   = 1000
-	askTimeout = 5 * time.Second
+	maxAsks   = 24  // questions at a time
+	maxHeld   = 100 // transactions that wait for their message, or bring it
+	maxDirect = 16  // messages brought at a time without such a transaction
+	maxAsked  = 1000
 )
 
-var errNoMDA = errors.New("the site has no MDA")
+// Why the MDA was not asked.
+var (
+	errNoMDA  = errors.New("the site has no MDA")
+	errBusy   = errors.New("too many questions to the MDA at a time")
+	errSilent = errors.New("the MDA did not answer a moment ago")
+)
 
 // asked is what the MDA has agreed to in one transaction of a client. The
 // transaction that the questions were asked in is kept open while there is a
@@ -42,8 +45,23 @@ type held struct {
 // inquiries are the clients' transactions by our queue id. Whoever takes one
 // out owns it.
 type inquiries struct {
-	mu  sync.Mutex // guards what follows
-	all map[string]*asked
+	mu    sync.Mutex // guards what follows
+	all   map[string]*asked
+	quiet time.Time // until when the MDA is not asked
+}
+
+// mayAsk reports whether the MDA is to be asked now.
+func (q *inquiries) mayAsk() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !time.Now().Before(q.quiet)
+}
+
+// pause keeps questions from the MDA for a while.
+func (q *inquiries) pause(d time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.quiet = time.Now().Add(d)
 }
 
 func (q *inquiries) take(queue string) *asked {
@@ -78,23 +96,32 @@ func (q *inquiries) unhold(queue string, h *held) bool {
 }
 
 // Ask asks the site's MDA whether it would take mail for an address, and
-// returns its answer. An error means that it could not be asked. queue is the
-// client's transaction: Direct may go on with it, and Forget ends it.
+// returns its answer. An error means that it could not be asked. When it has let a
+// question wait for all of Config.Ask, it is not asked for as long again: the next
+// recipients of a pipeline would wait one after the other, and the client for all
+// of them. queue is the client's transaction: Direct may go on with it, and Forget
+// ends it.
 func (d *Deliverer) Ask(ctx context.Context, from mailaddr.Address, size int64, to mailaddr.Address, queue string) (reply.Reply, error) {
 	t, ok := d.mda()
 	if !ok {
 		return reply.Reply{}, errNoMDA
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	if !d.inquiries.mayAsk() {
+		return reply.Reply{}, errSilent
+	}
+	asking, cancel := context.WithTimeout(ctx, d.cfg.Ask)
 	defer cancel()
 	a := d.inquiries.take(queue)
 	if a == nil {
 		a = &asked{}
 	}
 	q := question{smtpc.Envelope{From: from, Size: size, UTF8: !from.ASCII() || !to.ASCII()}, to, queue}
-	rep, err := d.askWithin(ctx, t, a, q)
-	if err == nil && rep.Code == 250 {
+	rep, err := d.askWithin(asking, t, a, q)
+	switch {
+	case err == nil && rep.Code == 250:
 		a.to = append(a.to, to)
+	case err != nil && !errors.Is(err, errBusy) && ctx.Err() == nil && (asking.Err() != nil || isTimeout(err)):
+		d.inquiries.pause(d.cfg.Ask)
 	}
 	d.keepAsked(queue, a)
 	return rep, err
@@ -124,7 +151,7 @@ func (d *Deliverer) askWithin(ctx context.Context, t target, a *asked, q questio
 	case d.asks <- struct{}{}:
 		defer func() { <-d.asks }()
 	case <-ctx.Done():
-		return reply.Reply{}, ctx.Err()
+		return reply.Reply{}, errBusy
 	}
 	c, reused, err := d.connect(ctx, t, q.queue)
 	if err != nil {

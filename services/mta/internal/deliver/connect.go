@@ -116,14 +116,18 @@ func speaker(t target, err error) string {
 // why tells the cause of a network error without the addresses.
 func why(err error) string {
 	var call *os.SyscallError
-	var timeout net.Error
 	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case isTimeout(err):
 		return "timed out"
 	case errors.As(err, &call):
 		return call.Err.Error()
 	}
 	return err.Error()
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // retryIn writes how long from now something happens, for events.

@@ -81,6 +81,9 @@ type Config struct {
 	Patience time.Duration
 	// TLS is how much encryption other hosts must offer.
 	TLS lab.WantTLS
+	// Ask is how long a client who names a recipient waits for the MDA's word on it,
+	// in real time, before the recipient is queued without one; 0 means 5 s.
+	Ask time.Duration
 	// Direct is how long a client waits for the MDA to take its message, in real
 	// time, before the message goes into the spool; 0 means 3 s, and less never
 	// to try.
@@ -126,6 +129,9 @@ func New(cfg Config) *Deliverer {
 	}
 	if cfg.Patience <= 0 {
 		cfg.Patience = time.Hour
+	}
+	if cfg.Ask <= 0 {
+		cfg.Ask = 5 * time.Second
 	}
 	if cfg.Direct == 0 {
 		cfg.Direct = 3 * time.Second
