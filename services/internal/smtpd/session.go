@@ -51,6 +51,8 @@ type session struct {
 	longBdat     bool // the line at hand is a BDAT, as far as its beginning tells
 	strayAuth    bool // an AUTH failed: unknown lines behind it may be its secrets
 
+	held time.Time // since when the first of the replies that wait does
+
 	reason reason.Reason // why the connection is to be closed; no rule while it is not
 
 	mu       sync.Mutex // guards parked and stopping, and raw's read deadline when stopping
@@ -240,6 +242,7 @@ func (s *session) step(ctx context.Context) {
 	s.commands++
 	c, err := command.Parse(line)
 	s.recordCommand(line, c, err)
+	s.release()
 	if c.Verb != command.Quit && !s.spend() {
 		s.answer(replyCommands)
 		return
@@ -334,19 +337,41 @@ func (s *session) answer(r reply.Reply) {
 	s.say(r)
 }
 
-// maxReplies is how much of replies gathers before they are sent even though
-// more commands wait.
-const maxReplies = 16 << 10
+// Replies gather until the end of the pipeline, but are sent before it when there
+// are many octets of them, or when they have waited for long as the commands behind
+// them take their time: RFC 2920 §3.2 lets us hold them, but a client waits for each
+// reply for minutes at most (RFC 5321 §4.5.3.2), and for the first one it would be
+// the time of all.
+const (
+	maxReplies = 16 << 10
+	maxHeld    = time.Second
+)
+
+// release sends the replies that have waited for too long.
+func (s *session) release() {
+	if len(s.wire.Out) > 0 && time.Since(s.held) >= maxHeld {
+		s.flush()
+	}
+}
+
+func (s *session) flush() {
+	if s.wire.Flush(s.limits().Write) != nil {
+		s.hangUp(reason.New(reason.ClientGone))
+	}
+}
 
 // say puts a reply on the wire, where it waits for the end of the pipeline.
 func (s *session) say(r reply.Reply) {
 	from := len(s.wire.Out)
+	if from == 0 {
+		s.held = time.Now()
+	}
 	s.wire.Out = r.AppendWire(s.wire.Out)
 	s.recordReply(s.wire.Out[from:])
 	if r.Close {
 		s.hangUp(reason.New(reason.ClosedByReply))
 	}
-	if len(s.wire.Out) >= maxReplies && s.wire.Flush(s.limits().Write) != nil {
-		s.hangUp(reason.New(reason.ClientGone))
+	if len(s.wire.Out) >= maxReplies {
+		s.flush()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"correio/services/internal/reply"
 	"correio/services/internal/smtpd"
 )
 
@@ -236,4 +237,43 @@ type stuck struct{}
 func (stuck) Open(ctx context.Context, _ smtpd.Peer) (smtpd.Session, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// slowly takes its time for each recipient.
+type slowly struct{ *memory }
+
+func (s slowly) Open(ctx context.Context, p smtpd.Peer) (smtpd.Session, error) {
+	session, err := s.memory.Open(ctx, p)
+	return slowSession{session}, err
+}
+
+type slowSession struct{ smtpd.Session }
+
+func (s slowSession) Rcpt(ctx context.Context, t *smtpd.Transaction, to smtpd.Recipient) (reply.Reply, error) {
+	<-time.After(4 * time.Second)
+	return s.Session.Rcpt(ctx, t, to)
+}
+
+// Replies waited for the end of the pipeline, however long its commands took: a
+// client that waits a minute for each of them heard nothing and left.
+func TestPipelining_RepliesDoNotWaitForSlowCommands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, in := pipe(t.Context(), t, smtpd.Config{Backend: slowly{&memory{}}})
+		expect(t, in, "220")
+		write(t, c, ehlo)
+		expect(t, in, "250")
+		go io.WriteString(c, from+strings.Repeat(to, 30)+"NOOP\r\n")
+		began, last := time.Now(), time.Now()
+		for range 32 {
+			expect(t, in, "250")
+			if waited := time.Since(last); waited > 9*time.Second {
+				t.Errorf("a reply came after %v", waited)
+			}
+			last = time.Now()
+		}
+		if all := time.Since(began); all != 30*4*time.Second {
+			t.Errorf("all came within %v", all)
+		}
+	})
 }
