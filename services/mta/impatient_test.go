@@ -177,6 +177,64 @@ func TestHostThatEndsTheSessionForAllIsLeftAlone(t *testing.T) {
 	}
 }
 
+// What a host said to the second message of a connection was taken for what it says
+// to every one: the recipients waited for the next attempt, and those whose turn had
+// not come did without a word in the queue about why.
+func TestHostThatEndsTheSessionBehindAMessageGetsTheNextOne(t *testing.T) {
+	const (
+		begin = "S: 220 x\nC: EHLO*\nS: 250-x\nS: 250 LIMITS RCPTMAX=2\n"
+		two   = "C: MAIL*\nS: 250 Ok\nC: RCPT TO:<x0@*\nS: 250 Ok\nC: RCPT TO:<x1@*\nS: 250 Ok\n"
+		third = "C: MAIL*\nS: 250 Ok\nC: RCPT TO:<x2@*\nS: 250 Ok\n"
+		taken = "C: DATA\nS: 354 Go\nC: ...\nS: 250 Ok: queued as GOOD1234\n"
+	)
+	for _, test := range []struct {
+		name        string
+		scripts     []string
+		want        string // what each hears
+		connections int32
+	}{
+		{"421 to the second MAIL", []string{begin + two + taken + "C: MAIL*\nS: 421 4.7.0 One each", begin + third + taken + "HANG"}, "delivered 250", 2},
+		{"closed behind the first message", []string{begin + two + taken, begin + third + taken + "HANG"}, "delivered 250", 2},
+		{"421 to the second RCPT", []string{begin + two + taken + "C: MAIL*\nS: 250 Ok\nC: RCPT*\nS: 421 4.7.0 One each", begin + third + taken + "HANG"}, "delivered 250", 2},
+		{"421 to DATA", []string{begin + two + taken + third + "C: DATA\nS: 421 4.7.0 One each", begin + third + taken + "HANG"}, "delivered 250", 2},
+		{"421 to the first MAIL", []string{begin + "C: MAIL*\nS: 421 4.7.0 None"}, "deferred 421 4.7.0 None", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			aurora := w.mta("aurora", "mx1.aurora.test", 1)
+			count := w.scripted("198.18.9.1:25", test.scripts...)
+			id := smtpc.QueuedAs(w.send(w.connect(pc, "198.18.1.25:587", "ana"), "ana@aurora.test", message, many(3, "x", "one.casos.test")...)[0].Reply)
+			for i := range 3 {
+				if got := aurora.firstWord(t, id, fmt.Sprintf("x%d@one.casos.test", i)); !strings.HasPrefix(got, test.want) {
+					t.Errorf("x%d: %s, want %s", i, got, test.want)
+				}
+			}
+			if n := count.Load(); n != test.connections {
+				t.Errorf("%d connections, want %d", n, test.connections)
+			}
+		})
+	}
+}
+
+// What was refused to other messages on a connection that we keep, and made the host
+// close it, was held against the next one.
+func TestKeptConnectionThatTheHostEndsAtRCPTIsNoRefusal(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	count := w.scripted("198.18.9.1:25", strings.TrimSuffix(good, "HANG")+"C: MAIL*\nS: 250 Ok\nC: RCPT*\nS: "+tooManyErrors, good)
+	c := w.connect(pc, "198.18.1.25:587", "ana")
+	for range 2 {
+		id := smtpc.QueuedAs(w.send(c, "ana@aurora.test", message, "x@one.casos.test")[0].Reply)
+		if got := aurora.firstWord(t, id, "x@one.casos.test"); !strings.HasPrefix(got, "delivered 250") {
+			t.Error(got)
+		}
+	}
+	if n := count.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
 // What one attempt could not bring to an end the next one does, also behind a
 // restart, which forgets all but the last replies.
 func TestHostThatEndsTheSessionGetsTheMessageBehindARestart(t *testing.T) {

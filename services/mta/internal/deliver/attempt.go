@@ -219,8 +219,9 @@ func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
 		var to []int
 		to, todo = a.share(todo, most, utf8)
 		results := a.send(ctx, c, t, to)
-		if reused && stale(results) && ctx.Err() == nil {
-			// The host had closed a connection that we kept. Nothing was said.
+		unheard := cutOff(to, results)
+		if reused && len(unheard) == len(to) && ctx.Err() == nil {
+			// The host had enough of a connection that we kept, or had closed it.
 			c.Close()
 			t.fresh = true
 			return a.bring(ctx, t, all)
@@ -243,13 +244,17 @@ func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
 		if len(surplus) > 0 {
 			most = len(to) - len(surplus)
 		}
-		left = cutOff(to, results)
+		left = append(left, unheard...)
 	}
 	a.d.pool.put(t, c)
-	if len(left) > 0 && ctx.Err() == nil {
-		t.fresh = true
-		return a.bring(ctx, t, append(left, todo...))
+	if left = append(left, todo...); len(left) == 0 || ctx.Err() != nil {
+		return nil
 	}
+	if len(left) < len(all) {
+		t.fresh = true
+		return a.bring(ctx, t, left)
+	}
+	a.sayTo(todo, a.results[all[0]]) // who was not even named waits like the others
 	return nil
 }
 
@@ -328,12 +333,6 @@ func (b *lazyBody) close() {
 }
 
 var _ io.Reader = (*lazyBody)(nil)
-
-// stale reports that a connection ended before the first command was answered.
-func stale(results []smtpc.Result) bool {
-	r := results[0]
-	return r.Step == smtpc.StepMail && (r.Err != nil && !errors.Is(r.Err, smtpc.ErrSource) || r.Reply.Code == 421)
-}
 
 // judge turns what a host said into a recipient's result.
 func judge(t target, r smtpc.Result, cut bool) result {

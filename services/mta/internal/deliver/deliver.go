@@ -12,8 +12,8 @@
 // (5.4.6), as every operator's backup would find. A
 // host that cannot be reached, refuses the connection or says 4xx is followed
 // by the next one; a 5xx about a recipient is final for it. A host that ends the
-// session because it has refused too many recipients hears of the others in another
-// one, at once (cutOff). A host that cannot
+// session when it has answered about some recipients hears of the others in a new one,
+// at once. A host that cannot
 // take the message, from what it offers (SIZE, 8BITMIME, SMTPUTF8, BINARYMIME), is
 // passed by without a word; the message comes back, in our own name, when that is
 // so of all hosts. When the connection

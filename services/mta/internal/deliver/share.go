@@ -63,25 +63,23 @@ func tooMany(results []smtpc.Result) map[int]bool {
 	return surplus
 }
 
-// cutOff tells who of a transaction is to be named again at once, on a new
-// connection, as the host ended the dialogue before the message was through: by 421,
-// as Postfix does behind 20 refusals, by closing, or by silence. That is so when it
-// had refused others, who are not named again, for they have an answer of their own;
-// whoever had heard 250 has none. At the next attempt it would come to the same: the
-// same recipients, in the same order. So it takes no more connections than one for
-// each recipient would, and nothing to remember from one attempt to the next. A host
-// that has answered about nobody wants to be left alone.
-func cutOff(to []int, results []smtpc.Result) (left []int) {
+// cutOff tells who of a transaction got no answer of their own, as the host ended the
+// dialogue before the message was through: by 421, as Postfix does behind 20 refusals,
+// by closing, or by silence. Whoever had heard 250 to RCPT is among them.
+//
+// They are named again at once, on a new connection, when others had their answer on
+// this one. At the next attempt it would come to the same: the same recipients, in
+// the same order. So it takes no more connections than one for each recipient would,
+// and nothing to remember from one attempt to the next. A host that has answered
+// about nobody wants to be left alone.
+func cutOff(to []int, results []smtpc.Result) (unheard []int) {
 	for k, r := range results {
-		early := r.Step == smtpc.StepRcpt || r.Step == smtpc.StepData
+		early := r.Step == smtpc.StepMail || r.Step == smtpc.StepRcpt || r.Step == smtpc.StepData
 		if early && (r.Reply.Code == 421 || r.Err != nil && !errors.Is(r.Err, smtpc.ErrSource)) {
-			left = append(left, to[k])
+			unheard = append(unheard, to[k])
 		}
 	}
-	if len(left) == len(to) {
-		return nil
-	}
-	return left
+	return unheard
 }
 
 // perTransaction is how many recipients a host wants to hear at a time, up to
