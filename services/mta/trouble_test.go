@@ -182,3 +182,27 @@ func TestOutcomeThatTheDiskDidNotTakeIsWrittenAtTheEnd(t *testing.T) {
 	again.stop()
 	again.waitEvent(t, "the removal", queueEvent(event.Removed, id))
 }
+
+// An outcome that the disk had not taken outlived the message: after a drop, the
+// report about it was written all the same, at the next attempt or at the end.
+func TestDroppedMessageIsNotReportedLater(t *testing.T) {
+	w := newWorld(t)
+	stopped, id := w.stopped(t, "CREATE TRIGGER full BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+	w.scripted("198.18.9.1:25", upToRcpt+"S: 550 5.1.1 Who?\nC: RSET\nS: 250 Ok\nHANG")
+	w.again.trouble = time.Hour
+	again := w.restart(stopped.env)
+	for again.deliverer.Unwritten() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	damage(t, again.env.State, "DROP TRIGGER full")
+	if n := again.order1(t, "drop", byID(id)); n != 1 {
+		t.Fatalf("%d dropped", n)
+	}
+	if n := again.deliverer.Unwritten(); n != 0 {
+		t.Errorf("%d outcomes are kept", n)
+	}
+	again.stop()
+	if words := again.queueWords(id); !strings.HasSuffix(words, "dropped removed") { // and not "bounced"
+		t.Errorf("after the drop: %s", words)
+	}
+}

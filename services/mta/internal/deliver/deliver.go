@@ -245,7 +245,7 @@ func bounded(s string) string {
 // just been accepted.
 func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result) {
 	defer d.survive(j.ID, func(err error) { res = d.quarantine(ctx, j, err) })
-	if a := d.takeUnwritten(j); a != nil {
+	if a := d.takeUnwritten(j.ID, j.Domain); a != nil {
 		return a.conclude(ctx, queue.Unknown)
 	}
 	flight, flies := d.flights.adoptedBy(j.ID, j.Domain)
@@ -312,10 +312,10 @@ func (a *attempt) conclude(ctx context.Context, class queue.Reach) queue.Result 
 	return res
 }
 
-func (d *Deliverer) takeUnwritten(j queue.Job) *attempt {
+func (d *Deliverer) takeUnwritten(id, domain string) *attempt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := unwritten{j.ID, j.Domain}
+	key := unwritten{id, domain}
 	a := d.unwritten[key]
 	delete(d.unwritten, key)
 	return a

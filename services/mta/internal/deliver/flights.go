@@ -61,8 +61,12 @@ func (fs *flights) adoptedBy(id, domain string) (adopted, bool) {
 	return a, ok
 }
 
-// Disown forgets the flight of a message at a domain: it was dropped.
-func (d *Deliverer) Disown(id, domain string) { d.flights.adoptedBy(id, domain) }
+// Disown forgets the flight of a message at a domain, and the outcome that the disk
+// did not take: it was dropped, and nobody is to be told.
+func (d *Deliverer) Disown(id, domain string) {
+	d.flights.adoptedBy(id, domain)
+	d.takeUnwritten(id, domain)
+}
 
 // begin runs a flight, unless none may begin any more.
 func (fs *flights) begin(f *Flight, patience time.Duration, fly func(ctx context.Context)) bool {
