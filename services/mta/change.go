@@ -179,6 +179,9 @@ func (n *Node) tellChanged(verb string, batch []spool.Changed) {
 		if c.Removed {
 			n.env.Events.Append(event.Record{Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: event.Removed})
 		}
+		if c.Quarantined != "" {
+			n.deliverer.TellQuarantined(c.ID, c.MessageID, c.Quarantined)
+		}
 		n.env.Log.Info("changed by hand", "state", changedWords[verb], "msg_id", c.ID, "to", to)
 	}
 }

@@ -108,7 +108,7 @@ func (h *host) queueWords(id string) string {
 // stopped.
 func spooled(t *testing.T, state string) bool {
 	t.Helper()
-	db, err := durable.Open(t.Context(), filepath.Join(state, "spool.db"), make([]string, 3))
+	db, err := durable.Open(t.Context(), filepath.Join(state, "spool.db"), make([]string, 4))
 	if err != nil {
 		t.Fatal(err)
 	}

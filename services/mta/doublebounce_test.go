@@ -107,7 +107,9 @@ func TestPostmasterGetsTheHeaderOfEachFailedMessageIfTheSiteWantsThat(t *testing
 	}
 }
 
-// With the postmaster's copy, those of everybody else were put aside.
+// With the postmaster's copy, those of everybody else were put aside. Since they are
+// not, the message was said to be in quarantine and never was: it was left as if
+// somebody had held it.
 func TestRecipientBesideAPostmasterThatNobodyGetsIsTried(t *testing.T) {
 	w := newWorld(t)
 	aurora := w.mta("aurora", "mx1.aurora.test", 1)
@@ -116,12 +118,34 @@ func TestRecipientBesideAPostmasterThatNobodyGetsIsTried(t *testing.T) {
 	id := smtpc.QueuedAs(w.send(c, "", message, "postmaster@aurora.test", "x@one.casos.test")[0].Reply)
 	aurora.waitEvent(t, "the postmaster's failure", queueEvent(event.Bounced, id))
 	aurora.waitEvent(t, "the other's delay", queueEvent(event.Deferred, id))
+	if words := aurora.queueWords(id); strings.Contains(words, event.Quarantined) {
+		t.Errorf("while another recipient waits: %s", words)
+	}
 	box := w.mda("198.18.9.1:25")
 	aurora.order1(t, "retry", `{"all":true}`)
 	box.wait(t, 1)
 	aurora.waitEvent(t, "the delivery", queueEvent(event.Delivered, id))
+	r := aurora.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, id))
+	if want := "postmaster-not-told(postmaster@aurora.test|550 5.1.1 Who?)"; r.Meta.Get(event.Rules) != want {
+		t.Errorf("quarantined: %+v", r)
+	}
 	l := aurora.list(t, "")
-	if l.states() != "held" || strings.Join(l.Messages[0].To, " ") != "postmaster@aurora.test" || l.Messages[0].LastReply != "550 5.1.1 Who?" {
+	if l.states() != "quarantined" || strings.Join(l.Messages[0].To, " ") != "postmaster@aurora.test" || len(l.Messages[0].Why) != 1 {
+		t.Errorf("left: %+v", l)
+	}
+}
+
+// So it is when somebody drops the other recipient.
+func TestDropOfTheOtherRecipientTellsOfTheQuarantine(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	w.scripted("198.19.1.110:24", "S: 220 x\nC: LHLO*\nS: 250 x\nC: MAIL*\nS: 250 Ok\nC: RCPT*\nS: 550 5.1.1 Who?\nC: RSET\nS: 250 Ok\nHANG")
+	c := w.connect(pc, "198.18.1.25:587", "ana")
+	id := smtpc.QueuedAs(w.send(c, "", message, "postmaster@aurora.test", "x@one.casos.test")[0].Reply)
+	aurora.waitEvent(t, "the postmaster's failure", queueEvent(event.Bounced, id))
+	aurora.order1(t, "drop", oneDomain)
+	aurora.waitEvent(t, "the quarantine", queueEvent(event.Quarantined, id))
+	if l := aurora.list(t, "?state=quarantined"); len(l.Messages) != 1 {
 		t.Errorf("left: %+v", l)
 	}
 }

@@ -225,7 +225,7 @@ func TestUnreadableMessageIsQuarantined(t *testing.T) {
 
 func damage(t *testing.T, state, statement string) {
 	t.Helper()
-	db, err := durable.Open(t.Context(), filepath.Join(state, "spool.db"), make([]string, 3)) // as many as the spool's migrations
+	db, err := durable.Open(t.Context(), filepath.Join(state, "spool.db"), make([]string, 4)) // as many as the spool's migrations
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,8 @@ func (d *Deliverer) survive(id string, then func(err error)) {
 func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queue.Result {
 	ctx, cancel := settleContext(ctx)
 	defer cancel()
-	unreadable := reason.New(reason.Unreadable, why.Error())
-	err := d.cfg.Spool.Quarantine(ctx, j.ID, reason.Encode(unreadable))
+	unreadable := reason.Encode(reason.New(reason.Unreadable, why.Error()))
+	err := d.cfg.Spool.Quarantine(ctx, j.ID, unreadable)
 	switch {
 	case errors.Is(err, spool.ErrGone): // somebody has dropped it meanwhile
 		return queue.Result{Gone: true}
@@ -33,14 +33,15 @@ func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queu
 		d.log.Error("quarantine failed", "msg_id", j.ID, "err", errors.Join(err, why))
 		return d.troubled(j)
 	}
-	d.tellQuarantined(&spool.Entry{Message: spool.Message{ID: j.ID}}, unreadable)
+	d.TellQuarantined(j.ID, "", unreadable)
 	return queue.Result{}
 }
 
-// tellQuarantined records that a message was put aside.
-func (d *Deliverer) tellQuarantined(e *spool.Entry, why ...reason.Reason) {
-	d.log.Error("message put into quarantine", "msg_id", e.ID, "err", reason.Describe(why))
+// TellQuarantined records that a message was put aside; why is what reason.Encode
+// has written.
+func (d *Deliverer) TellQuarantined(id, messageID, why string) {
+	d.log.Error("message put into quarantine", "msg_id", id, "err", reason.Describe(reason.Parse(why)))
 	d.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Queue: e.ID, Message: e.MessageID, Text: event.Quarantined, Meta: event.M(event.Rules, reason.Encode(why...)),
+		Kind: event.KindQueue, Queue: id, Message: messageID, Text: event.Quarantined, Meta: event.M(event.Rules, why),
 	})
 }

@@ -28,9 +28,9 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 	for _, r := range reports {
 		sum.outcome.Reports = append(sum.outcome.Reports, spool.Report{Entry: r.entry, Body: r.body.Reader()})
 	}
-	var removed bool
+	var left spool.Left
 	if err == nil {
-		removed, err = a.d.cfg.Spool.Settle(ctx, sum.outcome)
+		left, err = a.d.cfg.Spool.Settle(ctx, sum.outcome)
 	}
 	switch {
 	case errors.Is(err, spool.ErrGone): // what cannot be read was dropped meanwhile
@@ -42,7 +42,7 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 		a.d.keepUnwritten(a)
 		return time.Now().Add(a.d.cfg.Trouble), true
 	}
-	a.tell(reports, sum, removed)
+	a.tell(reports, left)
 	return sum.next, sum.again
 }
 
@@ -52,7 +52,6 @@ type summary struct {
 	news    news
 	next    time.Time
 	again   bool
-	aside   []reason.Reason // why recipients are kept without being tried
 }
 
 // sum changes nothing that a second sum would miss: the first may not get
@@ -91,8 +90,7 @@ func (a *attempt) sum() summary {
 // sumUnreadable keeps whoever has not got the message: it can be neither sent nor
 // returned.
 func (a *attempt) sumUnreadable(s summary) summary {
-	s.aside = []reason.Reason{reason.New(reason.Unreadable, a.unreadable.Error())}
-	s.outcome.Unreadable = reason.Encode(s.aside...)
+	s.outcome.Unreadable = reason.Encode(reason.New(reason.Unreadable, a.unreadable.Error()))
 	for i := range a.results {
 		if a.results[i].fate == delivered {
 			s.outcome.Done = append(s.outcome.Done, a.entry.Rcpts[i].N)
@@ -105,14 +103,13 @@ func (a *attempt) sumUnreadable(s summary) summary {
 
 // giveUp takes a recipient out, which the sender is told, or the postmaster
 // where there is no sender. Where that was the postmaster, the message is kept for
-// him: nobody else could be told.
+// him, in quarantine once nobody else waits for it: nobody else could be told.
 func (a *attempt) giveUp(s *summary, i int) {
 	rcpt := a.entry.Rcpts[i]
 	if a.entry.From.Null() && a.d.isPostmaster(rcpt.To) {
 		rcpt.Reply = a.results[i].said()
 		s.outcome.Kept = append(s.outcome.Kept, rcpt)
-		s.aside = []reason.Reason{reason.New(reason.PostmasterAway, rcpt.To.String(), rcpt.Reply)}
-		s.outcome.Why = reason.Encode(s.aside...)
+		s.outcome.Why = reason.Encode(reason.New(reason.PostmasterAway, rcpt.To.String(), rcpt.Reply))
 		return
 	}
 	s.outcome.Done = append(s.outcome.Done, rcpt.N)
@@ -130,7 +127,7 @@ func (a *attempt) expire(r *result) {
 }
 
 // tell records what has been written down, and lets reports go.
-func (a *attempt) tell(reports []written, s summary, removed bool) {
+func (a *attempt) tell(reports []written, left spool.Left) {
 	report := map[int]string{} // queue id by recipient
 	for _, w := range reports {
 		if w.reader != bounce.Postmaster {
@@ -146,11 +143,11 @@ func (a *attempt) tell(reports []written, s summary, removed bool) {
 		a.accepted(w)
 		a.d.cfg.Enqueue(w.entry)
 	}
-	switch {
-	case removed:
+	if left.Removed {
 		a.event(event.Removed, nil)
-	case len(s.aside) > 0:
-		a.d.tellQuarantined(a.entry, s.aside...)
+	}
+	if left.Quarantined != "" {
+		a.d.TellQuarantined(a.entry.ID, a.entry.MessageID, left.Quarantined)
 	}
 }
 

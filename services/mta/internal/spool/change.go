@@ -19,7 +19,7 @@ type Changed struct {
 	ID, MessageID string
 	To            []string // the recipients that were
 	Due           []Due    // the same, by domain
-	Removed       bool     // nothing is left of it
+	Left
 }
 
 // A verb changes one message, of which these recipients are selected, and
@@ -91,7 +91,7 @@ func (s *Spool) Release(ctx context.Context, sel Selection, each func([]Changed)
 			if !r.held && m.quarantined == "" {
 				continue
 			}
-			if err := tx.Exec("UPDATE recipient SET held=0 WHERE message=? AND n=?", m.ID, r.n); err != nil {
+			if err := tx.Exec("UPDATE recipient SET held=0, kept='' WHERE message=? AND n=?", m.ID, r.n); err != nil {
 				return err
 			}
 			m.touch(r)
@@ -113,7 +113,7 @@ func (s *Spool) Drop(ctx context.Context, sel Selection, each func([]Changed) er
 			return nil
 		}
 		var err error
-		m.Removed, m.size, err = removeIfDone(tx, m.ID)
+		m.Left, m.size, err = leave(tx, m.ID)
 		return err
 	})
 }

@@ -92,9 +92,9 @@ func TestMessageGoesWithItsLastRecipient(t *testing.T) {
 	s := open(t, t.TempDir())
 	add(t, s, entry(t, "A1", "ana@aurora.test", "a@x.test", "b@y.test"), "Oi\r\n")
 	for i, wantRemoved := range []bool{false, true} {
-		removed, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{i}})
-		if err != nil || removed != wantRemoved {
-			t.Fatalf("recipient %d: removed %t, %v", i, removed, err)
+		left, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{i}})
+		if err != nil || left.Removed != wantRemoved {
+			t.Fatalf("recipient %d: %+v, %v", i, left, err)
 		}
 	}
 	if _, err := s.Entry(t.Context(), "A1", "x.test"); !errors.Is(err, ErrGone) {
@@ -124,8 +124,8 @@ func TestReportReplacesItsRecipientInOneStep(t *testing.T) {
 		t.Fatalf("the recipient is gone without its report: %v", err)
 	}
 	o.Reports[0].Body = strings.NewReader("report\r\n")
-	if removed, err := s.Settle(t.Context(), o); err != nil || !removed {
-		t.Fatalf("%t, %v", removed, err)
+	if left, err := s.Settle(t.Context(), o); err != nil || !left.Removed {
+		t.Fatalf("%+v, %v", left, err)
 	}
 	e, err := s.Entry(t.Context(), "B1", "aurora.test")
 	if err != nil || !e.From.Null() || e.Size != 8 {
@@ -137,8 +137,9 @@ func TestWhatIsLeftCanBeQuarantinedInTheSameStep(t *testing.T) {
 	s := open(t, t.TempDir())
 	add(t, s, entry(t, "A1", "", "a@x.test", "b@x.test"), "Oi\r\n")
 	rest := Recipient{N: 1, Reply: "550 no"}
-	if removed, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{0}, Kept: []Recipient{rest}, Why: "double bounce"}); err != nil || removed {
-		t.Fatalf("removed %t, %v", removed, err)
+	left, err := s.Settle(t.Context(), Outcome{ID: "A1", Done: []int{0}, Kept: []Recipient{rest}, Why: "double bounce"})
+	if err != nil || left != (Left{Quarantined: "double bounce"}) {
+		t.Fatalf("%+v, %v", left, err)
 	}
 	if _, err := s.Entry(t.Context(), "A1", "x.test"); !errors.Is(err, ErrGone) {
 		t.Errorf("it is tried again: %v", err)
@@ -146,6 +147,71 @@ func TestWhatIsLeftCanBeQuarantinedInTheSameStep(t *testing.T) {
 	list, err := s.List(t.Context(), Page{}, 10)
 	if err != nil || len(list) != 1 || list[0].Quarantined != "double bounce" || len(list[0].Rcpts) != 1 || list[0].Rcpts[0].Reply != "550 no" {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// What was kept beside another recipient stayed held when that one was done, as if
+// somebody had put it aside, and was in no list of what is in quarantine.
+func TestKeptMessageGoesIntoQuarantineWhenNobodyElseWaits(t *testing.T) {
+	const why = "postmaster-not-told(a|b)"
+	settle := func(o Outcome) func(*testing.T, *Spool) Left {
+		return func(t *testing.T, s *Spool) Left {
+			o.ID = "A1"
+			left, err := s.Settle(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return left
+		}
+	}
+	drop := func(t *testing.T, s *Spool) (left Left) {
+		_, err := s.Drop(t.Context(), Selection{Domain: "x.test"}, func(batch []Changed) error { left = batch[0].Left; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	hold := func(t *testing.T, s *Spool) Left { apply(t, s, (*Spool).Hold, Selection{ID: "A1"}); return Left{} }
+	release := func(t *testing.T, s *Spool) Left { apply(t, s, (*Spool).Release, Selection{ID: "A1"}); return Left{} }
+	type step struct {
+		name  string
+		do    func(*testing.T, *Spool) Left
+		left  Left
+		state string
+	}
+	kept := step{"kept", settle(Outcome{Kept: []Recipient{{N: 0, Reply: "550 Who?"}}, Why: why}), Left{}, Held}
+	for name, steps := range map[string][]step{
+		"the other is delivered": {kept, {"delivered", settle(Outcome{Done: []int{1}}), Left{Quarantined: why}, Quarantined}},
+		"the other is dropped":   {kept, {"dropped", drop, Left{Quarantined: why}, Quarantined}},
+		"the other waits first": {
+			kept, {"deferred", settle(Outcome{Waiting: []Recipient{{N: 1, Next: noon, Reply: "450 Busy"}}}), Left{}, Held},
+			{"delivered", settle(Outcome{Done: []int{1}}), Left{Quarantined: why}, Quarantined},
+		},
+		"somebody holds the other": {
+			kept, {"held", hold, Left{}, Held}, // it was not dealt with yet
+			{"dropped", drop, Left{Quarantined: why}, Quarantined},
+		},
+		"both are kept": {kept, {"the other, too", settle(Outcome{Kept: []Recipient{{N: 1, Reply: "550 No"}}, Why: "x"}), Left{Quarantined: why}, Quarantined}},
+		"somebody releases it": {
+			kept, {"released", release, Left{}, Deferred},
+			{"delivered", settle(Outcome{Done: []int{1}}), Left{}, Deferred}, // to the postmaster, again
+			{"delivered, too", settle(Outcome{Done: []int{0}}), Left{Removed: true}, ""},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir)
+			add(t, s, entry(t, "A1", "", "postmaster@aurora.test", "a@x.test"), "Oi\r\n")
+			for _, step := range steps {
+				left := step.do(t, s)
+				s.Close()
+				s = open(t, dir)
+				state, err := s.State(t.Context(), "A1")
+				if left != step.left || state != step.state || err != nil && !left.Removed {
+					t.Errorf("%s: %+v, state %q, %v; want %+v, state %q", step.name, left, state, err, step.left, step.state)
+				}
+			}
+		})
 	}
 }
 
