@@ -54,6 +54,9 @@ func Open(ctx context.Context, path string, migrations []string, opts ...Option)
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if _, err := replace(path); err != nil {
+		return nil, err
+	}
 	fresh, err := createPrivate(path)
 	if err != nil {
 		return nil, err
@@ -113,21 +116,7 @@ func (db *DB) WriteSoon(ctx context.Context, fn func(tx *Tx) error) error {
 
 // Check reads the whole database and returns [ErrCorrupt] with what it found.
 func (db *DB) Check(ctx context.Context) error {
-	return db.Read(ctx, func(tx *Tx) error {
-		for row, err := range tx.Query("PRAGMA quick_check(1)") {
-			if err != nil {
-				return err
-			}
-			var found string
-			if err := row.Scan(&found); err != nil {
-				return err
-			}
-			if found != "ok" {
-				return fmt.Errorf("check: %w: %s", ErrCorrupt, found)
-			}
-		}
-		return nil
-	})
+	return db.Read(ctx, func(tx *Tx) error { return check(tx, "PRAGMA quick_check(1)") })
 }
 
 // Stats returns the writer's counters.

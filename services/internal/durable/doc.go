@@ -35,6 +35,14 @@
 // keeps an account of its pages for that (auto_vacuum), unless it is older than
 // this rule; then its own use alone profits from what is free in it.
 //
+// # When the file is damaged
+//
+// SQLite notices a damaged page when it comes by, and gives [ErrCorrupt] each time.
+// [DB.CheckTables] looks for it where a role must not wait for that, and [Salvage]
+// makes a new file of what the pages still hold ([Remains]), so that a damaged one
+// costs what was on it: SQLite alone would lose what its trees lead to by that page,
+// which with the root is all of a table. The damaged file is kept.
+//
 // # Choice of library
 //
 // ncruces/go-sqlite3 v0.37 through its native API, against its own
