@@ -15,6 +15,7 @@ import (
 	"correio/services/internal/event"
 	"correio/services/internal/node"
 	"correio/services/internal/problem"
+	"correio/services/internal/reason"
 	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
 )
@@ -180,7 +181,7 @@ func (n *Node) tellChanged(verb string, batch []spool.Changed) {
 			n.env.Events.Append(event.Record{Kind: event.KindQueue, Queue: c.ID, Message: c.MessageID, Text: event.Removed})
 		}
 		if c.Quarantined != "" {
-			n.deliverer.TellQuarantined(c.ID, c.MessageID, c.Quarantined)
+			n.deliverer.TellQuarantined(c.ID, c.MessageID, reason.Parse(c.Quarantined)...)
 		}
 		n.env.Log.Info("changed by hand", "state", changedWords[verb], "msg_id", c.ID, "to", to)
 	}

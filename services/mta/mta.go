@@ -202,6 +202,7 @@ func (n *Node) Ready() error {
 // closed.
 func (n *Node) Run(ctx context.Context) (err error) {
 	n.nodeEvent(event.Starting)
+	n.tellSalvage()
 	defer func() { err = errors.Join(err, n.spool.Close()) }()
 	listeners, err := n.bind(ctx)
 	if err != nil {

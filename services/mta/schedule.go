@@ -2,6 +2,7 @@ package mta
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,6 +126,25 @@ func (n *Node) resume(ctx context.Context) error {
 		n.env.Log.Info("going on with the queue", "jobs", count)
 	}
 	return nil
+}
+
+// tellSalvage tells of a damaged spool, what became of it.
+func (n *Node) tellSalvage() {
+	s := n.spool.Salvage()
+	if s == nil {
+		return
+	}
+	why := []reason.Reason{reason.New(reason.Salvaged, s.File, strconv.Itoa(s.Messages))}
+	if part := len(s.Partial) + len(s.Quarantined); part > 0 {
+		why = append(why, reason.New(reason.SalvagedInPart, strconv.Itoa(part)))
+	}
+	if len(s.Lost) > 0 {
+		why = append(why, reason.New(reason.NotSalvaged, strconv.Itoa(len(s.Lost))))
+	}
+	n.env.Events.Append(event.Record{Kind: event.KindNode, Text: event.Salvaged, Meta: event.M(event.Reason, reason.Encode(why...))})
+	for _, m := range s.Quarantined {
+		n.deliverer.TellQuarantined(m.ID, m.MessageID, reason.Parse(m.Why)...)
+	}
 }
 
 // jobOf is the job of what waits in the spool. The clock may have been ahead

@@ -30,6 +30,7 @@ package event
 //	store  stored                     mailbox, uid, size, from
 //	store  retrieved | deleted        mailbox, uid, size
 //	node   starting|ready|stopping|reloaded|reload-refused   reason, zone
+//	node   salvaged                   reason: of a damaged file, how much could be read
 const (
 	Open  = "open"
 	Close = "close"
@@ -63,6 +64,8 @@ const (
 	Stopping      = "stopping"
 	Reloaded      = "reloaded"
 	ReloadRefused = "reload-refused"
+	// Salvaged: a file was damaged, and what could be read of it goes on in a new one.
+	Salvaged = "salvaged"
 
 	// NotRecorded: DNS answers came too fast to be recorded one by one.
 	NotRecorded = "not recorded"

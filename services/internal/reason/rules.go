@@ -55,6 +55,15 @@ const (
 	Unreadable     Rule = "unreadable"
 )
 
+// The rules of what a damaged file still held.
+const (
+	Salvaged          Rule = "salvaged"
+	SalvagedInPart    Rule = "salvaged-in-part"
+	NotSalvaged       Rule = "not-salvaged"
+	BodyDamaged       Rule = "body-damaged"
+	RecipientsDamaged Rule = "recipients-damaged"
+)
+
 // The rules of aliases and lists.
 const (
 	StandsFor  Rule = "stands-for"
@@ -220,6 +229,12 @@ var texts = map[Rule]text.Text{
 	NotToBeTold:    text.New("the sender asked not to be told (NOTIFY)", "o remetente pediu para não ser avisado (NOTIFY)"),
 	PostmasterAway: text.New("double bounce that %s did not get: %s", "devolução dupla que %s não recebeu: %s"),
 	Unreadable:     text.New("the message cannot be read: %s", "a mensagem não pode ser lida: %s"),
+
+	Salvaged:          text.New("%s was damaged; it is kept, and %s messages that could be read of it go on in a new one", "%s estava danificado; está guardado, e %s mensagens que puderam ser lidas dele seguem num novo"),
+	SalvagedInPart:    text.New("of %s messages only a part could be read", "de %s mensagens só uma parte pôde ser lida"),
+	NotSalvaged:       text.New("at least %s messages could not be read", "pelo menos %s mensagens não puderam ser lidas"),
+	BodyDamaged:       text.New("the file of the queue was damaged, and the message cannot be read", "o arquivo da fila estava danificado, e a mensagem não pode ser lida"),
+	RecipientsDamaged: text.New("the file of the queue was damaged, and the recipients cannot be read", "o arquivo da fila estava danificado, e os destinatários não podem ser lidos"),
 
 	StandsFor:  text.New("%s stands for %s", "%s representa %s"),
 	NewSender:  text.New("to another organisation in our own name, so that reports come back by us: %s (SRS)", "a outra organização em nosso próprio nome, para que os relatórios voltem por nós: %s (SRS)"),

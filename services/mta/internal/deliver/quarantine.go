@@ -24,8 +24,8 @@ func (d *Deliverer) survive(id string, then func(err error)) {
 func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queue.Result {
 	ctx, cancel := settleContext(ctx)
 	defer cancel()
-	unreadable := reason.Encode(reason.New(reason.Unreadable, why.Error()))
-	err := d.cfg.Spool.Quarantine(ctx, j.ID, unreadable)
+	unreadable := reason.New(reason.Unreadable, why.Error())
+	err := d.cfg.Spool.Quarantine(ctx, j.ID, reason.Encode(unreadable))
 	switch {
 	case errors.Is(err, spool.ErrGone): // somebody has dropped it meanwhile
 		return queue.Result{Gone: true}
@@ -37,11 +37,10 @@ func (d *Deliverer) quarantine(ctx context.Context, j queue.Job, why error) queu
 	return queue.Result{}
 }
 
-// TellQuarantined records that a message was put aside; why is what reason.Encode
-// has written.
-func (d *Deliverer) TellQuarantined(id, messageID, why string) {
-	d.log.Error("message put into quarantine", "msg_id", id, "err", reason.Describe(reason.Parse(why)))
+// TellQuarantined records that a message was put aside.
+func (d *Deliverer) TellQuarantined(id, messageID string, why ...reason.Reason) {
+	d.log.Error("message put into quarantine", "msg_id", id, "err", reason.Describe(why))
 	d.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Queue: id, Message: messageID, Text: event.Quarantined, Meta: event.M(event.Rules, why),
+		Kind: event.KindQueue, Queue: id, Message: messageID, Text: event.Quarantined, Meta: event.M(event.Rules, reason.Encode(why...)),
 	})
 }

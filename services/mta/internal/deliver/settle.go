@@ -147,7 +147,7 @@ func (a *attempt) tell(reports []written, left spool.Left) {
 		a.event(event.Removed, nil)
 	}
 	if left.Quarantined != "" {
-		a.d.TellQuarantined(a.entry.ID, a.entry.MessageID, left.Quarantined)
+		a.d.TellQuarantined(a.entry.ID, a.entry.MessageID, reason.Parse(left.Quarantined)...)
 	}
 }
 

@@ -11,7 +11,8 @@
 // The time of the next attempt is written before an attempt is made (Begin; Add
 // does it for the first one). A node that dies in an attempt therefore comes
 // back to the next one at its time, and to an interrupted first one at once
-// (Waiting). What cannot be read is quarantined: kept, shown, and left alone.
+// (Waiting). What cannot be read is quarantined: kept, shown, and left alone. Of a
+// file that is damaged Open carries over what can be read (Salvage).
 package spool
 
 import (
@@ -22,7 +23,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -115,41 +115,43 @@ type Spool struct {
 	// octets are counted before a message is stored, so that limit is exact.
 	messages, octets atomic.Int64
 	limit            int64
+	salvage          *Salvage
 }
 
 // Open opens or creates the spool in dir, which takes up to limit octets of mail.
-// A damaged database is moved aside, which log says as an error: somebody must
-// look, but mail must go on.
+// A damaged database is kept aside, and what can be read of it goes on in a new
+// one, which log says as an error: somebody must look, but mail must go on.
 func Open(ctx context.Context, dir string, limit int64, log *slog.Logger) (*Spool, error) {
-	path := filepath.Join(dir, "spool.db")
-	db, err := durable.Open(ctx, path, migrations)
+	s := &Spool{dir: dir, limit: limit}
+	err := s.open(ctx)
 	if errors.Is(err, durable.ErrCorrupt) {
-		aside, moveErr := setAside(path)
-		if moveErr != nil {
-			return nil, fmt.Errorf("open spool: %w", errors.Join(err, moveErr))
+		if s.salvage, err = salvage(ctx, s.path(), err, log); err == nil {
+			err = s.open(ctx)
 		}
-		log.Error("the spool is damaged and was set aside; a new one begins", "file", aside, "err", err)
-		db, err = durable.Open(ctx, path, migrations)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open spool: %w", err)
-	}
-	s := &Spool{db: db, dir: dir, limit: limit}
-	if err := s.count(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open spool: %w", err), db.Close())
+		return nil, fmt.Errorf("open spool %s: %w", s.path(), err)
 	}
 	return s, nil
 }
 
-// setAside renames a database file and what belongs to it.
-func setAside(path string) (string, error) {
-	aside := fmt.Sprintf("%s.damaged-%d", path, time.Now().UnixNano())
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("set damaged spool aside: %w", err)
-		}
+func (s *Spool) path() string { return filepath.Join(s.dir, "spool.db") }
+
+// open opens the database unless what a node needs of it at every moment is
+// damaged. Bodies are not looked at: a message without one goes into quarantine when
+// its time comes.
+func (s *Spool) open(ctx context.Context) (err error) {
+	if s.db, err = durable.Open(ctx, s.path(), migrations); err != nil {
+		return err
 	}
-	return aside, nil
+	err = s.db.CheckTables(ctx, "message", "recipient")
+	if err == nil {
+		err = s.count(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
 }
 
 // Close closes the spool.

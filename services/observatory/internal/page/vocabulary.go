@@ -54,6 +54,7 @@ var vocabulary = map[string]text.Text{
 	aFact + event.Starting:      text.New("starting", "iniciando"),
 	aFact + event.Ready:         text.New("ready", "pronto"),
 	aFact + event.Stopping:      text.New("stopping", "parando"),
+	aFact + event.Salvaged:      text.New("salvaged", "recuperado"),
 	aFact + event.Reloaded:      text.New("reloaded", "recarregado"),
 	aFact + event.NotRecorded:   text.New("not recorded", "não registradas"),
 	aFact + event.ReloadRefused: text.New("reload-refused", "recarga recusada"),
