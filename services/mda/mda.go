@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -128,6 +129,7 @@ func (n *Node) Close() error { return n.store.Close() }
 // Run implements node.Service.
 func (n *Node) Run(ctx context.Context) error {
 	n.record(event.Starting, nil)
+	n.tellSalvage()
 	err := n.serve(ctx)
 	n.ready.Store(false)
 	n.record(event.Stopping, err)
@@ -136,6 +138,21 @@ func (n *Node) Run(ctx context.Context) error {
 
 func (n *Node) record(state string, why error) {
 	n.env.Events.Append(event.Record{Kind: event.KindNode, Text: state, Meta: event.M(event.Reason, reason.Encode(reason.Of(why)...))})
+}
+
+// tellSalvage tells of a damaged store, what became of it.
+func (n *Node) tellSalvage() {
+	s := n.store.Salvage()
+	if s == nil {
+		return
+	}
+	n.env.Log.Error("the mailboxes are damaged and were set aside; what could be read goes on in a new file", "file", s.File, "err", s.Damage,
+		"messages", s.Messages, "lost", s.Lost)
+	why := []reason.Reason{reason.New(reason.Salvaged, s.File, strconv.Itoa(s.Messages))}
+	if s.Lost > 0 {
+		why = append(why, reason.New(reason.NotSalvaged, strconv.Itoa(s.Lost)))
+	}
+	n.env.Events.Append(event.Record{Kind: event.KindNode, Text: event.Salvaged, Meta: event.M(event.Reason, reason.Encode(why...))})
 }
 
 // serve binds every port, then serves all of them until the context ends or

@@ -50,6 +50,8 @@ type Store struct {
 	mu     sync.Mutex // guards what follows
 	locked map[string]bool
 	usages map[string]Usage // of what is committed; as many as there are people
+
+	salvage *Salvage
 }
 
 // Usage is how much a mailbox holds.
@@ -59,7 +61,8 @@ type Usage struct {
 }
 
 // Open opens the mailboxes kept in dir (mail.db), or creates them. What drafts
-// left there when the node was killed is removed.
+// left there when the node was killed is removed. A damaged database is kept aside,
+// and what can be read of it goes on in a new one, see Salvage.
 func Open(ctx context.Context, dir string) (*Store, error) {
 	drafts := filepath.Join(dir, "drafts")
 	if err := os.RemoveAll(drafts); err != nil {
@@ -68,15 +71,34 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err := os.MkdirAll(drafts, 0o700); err != nil {
 		return nil, fmt.Errorf("open mailboxes: %w", err)
 	}
-	db, err := durable.Open(ctx, filepath.Join(dir, "mail.db"), migrations)
-	if err != nil {
-		return nil, fmt.Errorf("open mailboxes: %w", err)
+	s := &Store{dir: drafts, locked: map[string]bool{}}
+	path := filepath.Join(dir, "mail.db")
+	err := s.open(ctx, path)
+	if errors.Is(err, durable.ErrCorrupt) {
+		if s.salvage, err = salvage(ctx, path, err); err == nil {
+			err = s.open(ctx, path)
+		}
 	}
-	s := &Store{db: db, dir: drafts, locked: map[string]bool{}}
-	if s.usages, err = s.readUsages(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err != nil {
+		return nil, fmt.Errorf("open mailboxes %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// open opens the database unless its tables are damaged. A body that is fails who
+// reads it, and nobody else.
+func (s *Store) open(ctx context.Context, path string) (err error) {
+	if s.db, err = durable.Open(ctx, path, migrations); err != nil {
+		return err
+	}
+	err = s.db.CheckTables(ctx, "message", "mailbox")
+	if err == nil {
+		s.usages, err = s.readUsages(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
 }
 
 // Close waits for what runs and closes the file.
