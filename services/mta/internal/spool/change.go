@@ -31,6 +31,7 @@ type chosen struct {
 	Changed
 	quarantined string
 	size        int64 // of a removed one
+	damaged     bool  // its body may be on a damaged page
 	sel         Selection
 	rcpts       []chosenRecipient
 }
@@ -113,7 +114,7 @@ func (s *Spool) Drop(ctx context.Context, sel Selection, each func([]Changed) er
 			return nil
 		}
 		var err error
-		m.Left, m.size, err = leave(tx, m.ID)
+		m.Left, m.size, err = leave(tx, m.ID, !m.damaged)
 		return err
 	})
 }
@@ -124,19 +125,10 @@ const changeBatch = 200
 // change applies a verb to what is selected.
 func (s *Spool) change(ctx context.Context, sel Selection, each func([]Changed) error, do verb) (already int, err error) {
 	for after, more := "", true; more; {
-		var batch []*chosen
-		err := s.db.Write(ctx, func(tx *durable.Tx) error {
-			var err error
-			if batch, err = choose(tx, sel, after); err != nil {
-				return err
-			}
-			for _, m := range batch {
-				if err := do(tx, m); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		batch, err := s.changeSome(ctx, sel, after, do, false)
+		if errors.Is(err, durable.ErrCorrupt) {
+			batch, err = s.changeSome(ctx, sel, after, do, true)
+		}
 		if err != nil {
 			return already, fmt.Errorf("change the queue: %w", err)
 		}
@@ -156,6 +148,27 @@ func (s *Spool) change(ctx context.Context, sel Selection, each func([]Changed) 
 		}
 	}
 	return already, nil
+}
+
+// changeSome changes the next messages that are selected. Those that are removed
+// leave their bodies behind when these may be on a damaged page: whoever drops a
+// message for that must get rid of it, and SQLite commits nothing once it has met
+// such a page.
+func (s *Spool) changeSome(ctx context.Context, sel Selection, after string, do verb, damaged bool) (batch []*chosen, err error) {
+	err = s.db.Write(ctx, func(tx *durable.Tx) error {
+		var err error
+		if batch, err = choose(tx, sel, after); err != nil {
+			return err
+		}
+		for _, m := range batch {
+			m.damaged = damaged
+			if err := do(tx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return batch, err
 }
 
 // done accounts for what was changed, and keeps nothing else.

@@ -222,3 +222,22 @@ func TestSalvageOfAnOlderFile(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+// A message whose body is on a damaged page could be neither sent nor dropped.
+func TestMessageWithADamagedBodyCanBeDropped(t *testing.T) {
+	good := manyMessages(t, t.TempDir())
+	s, _ := damagedSpool(t, good, pagesOf(good, "linha 40\r\n")[0])
+	if s.Salvage() != nil || isWhole(t, s, 40) {
+		t.Fatalf("the page is another one's: %+v", s.Salvage())
+	}
+	id := manyEntry(t, 40).ID
+	if said, _ := apply(t, s, (*Spool).Drop, Selection{ID: id}); len(said) != 1 || !strings.HasSuffix(said[0], "!") {
+		t.Errorf("dropped: %v", said)
+	}
+	if _, err := s.State(t.Context(), id); !errors.Is(err, ErrGone) {
+		t.Errorf("left: %v", err)
+	}
+	if said, _ := apply(t, s, (*Spool).Drop, Selection{}); len(said) != 59 {
+		t.Errorf("dropped, too: %d", len(said))
+	}
+}

@@ -66,7 +66,7 @@ func (s *Spool) Settle(ctx context.Context, o Outcome) (left Left, err error) {
 		if o.Unreadable == "" && len(o.Done)+len(o.Kept) == 0 {
 			return nil // as many wait as before
 		}
-		if left, gone, err = leave(tx, o.ID); !left.Removed && o.Unreadable != "" {
+		if left, gone, err = leave(tx, o.ID, true); !left.Removed && o.Unreadable != "" {
 			left.Quarantined = o.Unreadable
 		}
 		return err
@@ -102,10 +102,10 @@ func (o *Outcome) setAside(tx *durable.Tx) error {
 }
 
 // leave ends a change that has taken recipients away, or kept them: a message that
-// nobody waits for any more is removed, or put into quarantine when some are kept.
-// size is that of a removed one.
-func leave(tx *durable.Tx, id string) (left Left, size int64, err error) {
-	if left.Removed, size, err = removeIfDone(tx, id); err != nil || left.Removed {
+// nobody waits for any more is removed, with its body, or put into quarantine when
+// some are kept. size is that of a removed one.
+func leave(tx *durable.Tx, id string, body bool) (left Left, size int64, err error) {
+	if left.Removed, size, err = removeIfDone(tx, id, body); err != nil || left.Removed {
 		return left, size, err
 	}
 	err = tx.QueryRow(keptQuery, id, id).Scan(&left.Quarantined)
@@ -123,8 +123,9 @@ func leave(tx *durable.Tx, id string) (left Left, size int64, err error) {
 const keptQuery = `SELECT r.kept FROM message m JOIN recipient r ON r.message=m.id WHERE m.id=? AND m.quarantined=''
 	AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=? AND kept='') ORDER BY r.n LIMIT 1`
 
-// removeIfDone removes a message without recipients, and returns its size.
-func removeIfDone(tx *durable.Tx, id string) (removed bool, size int64, err error) {
+// removeIfDone removes a message without recipients, with its body, and returns its
+// size.
+func removeIfDone(tx *durable.Tx, id string, withBody bool) (removed bool, size int64, err error) {
 	var body int64
 	err = tx.QueryRow("SELECT body, size FROM message WHERE id=? AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=?)", id, id).Scan(&body, &size)
 	if errors.Is(err, durable.ErrNotFound) {
@@ -133,8 +134,10 @@ func removeIfDone(tx *durable.Tx, id string) (removed bool, size int64, err erro
 	if err != nil {
 		return false, 0, err
 	}
-	if err := durable.DeleteBlob(tx, body); err != nil && !errors.Is(err, durable.ErrNotFound) {
-		return false, 0, err
+	if withBody {
+		if err := durable.DeleteBlob(tx, body); err != nil && !errors.Is(err, durable.ErrNotFound) {
+			return false, 0, err
+		}
 	}
 	return true, size, tx.Exec("DELETE FROM message WHERE id=?", id)
 }
