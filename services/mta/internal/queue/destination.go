@@ -14,12 +14,13 @@ type destination struct {
 	parked   jobs    // due and waiting for life, earliest duty first; of a dead one
 	running  []*item
 	probing  bool  // one of running is a probe
+	line     place // of run.turns, in which it stands
 	asked    *item // of parked: the next probe shall be this one
 
-	shown moment // the next probe as others see it
-	turn  bool   // it is in run.turns
-	wake  moment // when to look at it next, if nothing happens
-	index int    // in run.sleeping, -1 when it is not there
+	shown         moment       // the next probe as others see it
+	ahead, behind *destination // in its line
+	wake          moment       // when to look at it next, if nothing happens
+	index         int          // in run.sleeping, -1 when it is not there
 }
 
 func (d *destination) empty() bool {
@@ -42,15 +43,25 @@ func (d *destination) owes(now moment) bool {
 	return len(d.parked.list) > 0 && d.parked.key(d.parked.list[0]) <= now
 }
 
-// mayStart reports whether a job may be started.
-func (d *destination) mayStart(now moment, most int) bool {
-	if !d.feedback.dead {
-		return len(d.ready) > 0 && len(d.running) < d.feedback.places()
+// wants is the kind of place in which a job may be started.
+func (d *destination) wants(now moment, most int) place {
+	f := &d.feedback
+	switch {
+	case f.dead && len(d.parked.list) > 0 && d.mayProbe(now):
+		return probing
+	case f.dead && (!d.owes(now) || len(d.running) >= most):
+		return none
+	case !f.dead && (len(d.ready) == 0 || len(d.running) >= f.places()):
+		return none
+	case len(d.running) == 0:
+		return own
+	case f.dead || f.prompt: // what is overdue asks no host
+		return further
 	}
-	return len(d.parked.list) > 0 && (d.mayProbe(now) || d.owes(now) && len(d.running) < most)
+	return furtherDoubtful
 }
 
-// next takes out the job that mayStart speaks of.
+// next takes out the job that wants speaks of.
 func (d *destination) next(now moment) *item {
 	if !d.feedback.dead {
 		it := d.ready[0]

@@ -28,6 +28,7 @@ const (
 type limits struct {
 	first, most float64 // the window at the beginning and at most
 	deadAfter   int     // failures in a row
+	prompt      time.Duration
 	// pause is how long a dead destination is left alone after its n-th failure.
 	pause func(n int) time.Duration
 }
@@ -44,7 +45,8 @@ type limits struct {
 // puts all of the destination's mail off, one job at a time goes on as a probe.
 type feedback struct {
 	window   float64
-	failures int // in a row
+	failures int  // in a row
+	prompt   bool // the last attempt reached a host and took no longer than limits say
 
 	dead   bool
 	since  moment
@@ -58,10 +60,10 @@ func (f *feedback) places() int { return int(f.window) }
 
 // reached notes a success, and reports whether it brought the dead to life. The
 // window begins anew then: what the host could take before says little.
-func (f *feedback) reached(l limits) (revived bool) {
-	f.failures = 0
+func (f *feedback) reached(l limits, took time.Duration) (revived bool) {
+	f.failures, f.prompt = 0, took <= l.prompt
 	if f.dead {
-		*f = feedback{window: l.first}
+		*f = feedback{window: l.first, prompt: f.prompt}
 		return true
 	}
 	f.window = min(f.window+1/f.window, l.most)
@@ -73,6 +75,7 @@ func (f *feedback) reached(l limits) (revived bool) {
 func (f *feedback) unreached(l limits, now moment, probe bool, why reply.Reply) (died bool) {
 	f.why = why
 	f.failures++
+	f.prompt = false
 	f.window = max(f.window-1, 1)
 	switch {
 	case f.dead && probe:

@@ -23,7 +23,7 @@ func play(f *feedback, at time.Duration, outcomes string) string {
 		now := at + time.Duration(i)*time.Second
 		switch o {
 		case '+':
-			if f.reached(testLimits) {
+			if f.reached(testLimits, 0) {
 				said += fmt.Sprintf("alive@%s ", now)
 			}
 		case '-', 'p':
@@ -94,7 +94,7 @@ func TestDestinationDiesOfFailuresInARowAndLivesAgainByOneSuccess(t *testing.T) 
 func TestRevivedDestinationBeginsAnew(t *testing.T) {
 	f := feedback{window: 8}
 	play(&f, 0, "-----ppp+")
-	if d := cmp.Diff(feedback{window: 5}, f, cmp.AllowUnexported(feedback{})); d != "" {
+	if d := cmp.Diff(feedback{window: 5, prompt: true}, f, cmp.AllowUnexported(feedback{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }

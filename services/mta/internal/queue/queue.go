@@ -5,8 +5,18 @@
 //
 // A new job is started the moment it is added when there is a place for it.
 // Places are bounded in all and for each destination, and destinations take
-// turns: a host that swallows time holds up its own mail alone. How many places
-// a destination has follows from how its attempts end (feedback.go).
+// turns. How many places a destination may have follows from how its attempts end
+// (feedback.go).
+//
+// A host that swallows time holds up its own mail alone. A destination of which
+// nothing runs has the next place that is free, and the places cannot all be taken
+// by few. At most half of them go to destinations that have one already: all of
+// that half only to those whose last attempt has reached a host within seconds,
+// half of it to the others. At most a quarter goes to probes of the dead. So a
+// quarter of all is left, 128 places by default, for living destinations that have
+// none yet: mail waits for the hosts of others only while at least that many are
+// slow at a time, and then for its turn. The site's own mailboxes are a
+// destination like others, and a prompt one.
 //
 // A destination of which nothing has been heard several times in a row is dead.
 // Its jobs are parked: they cost a few octets each and are not attempted one by
@@ -82,7 +92,7 @@ type Attempt func(ctx context.Context, j Job) Result
 
 // Config bounds a queue.
 type Config struct {
-	Workers        int // attempts at a time, default 64
+	Workers        int // attempts at a time, default 512
 	PerDestination int // attempts at a time for one destination at most, default 20
 	// Grace is how long attempts may go on after the context has ended, before
 	// theirs ends too. Default 3 s.
@@ -118,6 +128,7 @@ type Destination struct {
 const (
 	firstWindow = 5
 	deadAfter   = 5
+	prompt      = 10 * time.Second // an attempt that takes no longer keeps nobody waiting
 	// maxCarried bounds the jobs that carry something. It is a short cut past
 	// the spool for mail that is on its way at once.
 	maxCarried = 1000
@@ -160,7 +171,7 @@ type Queue struct {
 
 // New returns an empty queue.
 func New(cfg Config) *Queue {
-	cfg.Workers = cmp.Or(max(cfg.Workers, 0), 64)
+	cfg.Workers = cmp.Or(max(cfg.Workers, 0), 512)
 	cfg.PerDestination = cmp.Or(max(cfg.PerDestination, 0), 20)
 	cfg.Grace = cmp.Or(max(cfg.Grace, 0), 3*time.Second)
 	cfg.Notice = cmp.Or(max(cfg.Notice, 0), never)
@@ -176,7 +187,7 @@ func New(cfg Config) *Queue {
 	}
 	return &Queue{
 		cfg: cfg, base: time.Now(), wake: make(chan struct{}, 1), stopped: make(chan struct{}), dead: map[string]Destination{},
-		limits: limits{first: min(firstWindow, float64(cfg.PerDestination)), most: float64(cfg.PerDestination), deadAfter: deadAfter, pause: cfg.Pause},
+		limits: limits{first: min(firstWindow, float64(cfg.PerDestination)), most: float64(cfg.PerDestination), deadAfter: deadAfter, prompt: prompt, pause: cfg.Pause},
 	}
 }
 

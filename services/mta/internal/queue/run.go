@@ -14,7 +14,8 @@ type run struct {
 	ctx      context.Context //nolint:containedctx // of the attempts; it lives exactly as long as run
 	dests    map[unique.Handle[string]]*destination
 	sleeping sleepers
-	turns    []*destination // those that may start a job, whose turn is next first
+	turns    [places]line // destinations that may start a job in such a place, whose turn is next first
+	taken    [places]int  // places, by what they were given for
 	active   int
 	carried  int // items of inbox, ready or parked that carry something
 	results  chan outcome
@@ -22,7 +23,9 @@ type run struct {
 
 // outcome is what a worker brings back.
 type outcome struct {
-	it *item
+	it    *item
+	kind  place
+	began moment
 	Result
 }
 
@@ -117,16 +120,13 @@ func (r *run) look(d *destination, now moment) {
 	for len(d.later.list) > 0 && d.later.list[0].due <= now {
 		r.makeReady(d, heap.Pop(&d.later).(*item), now)
 	}
-	if !d.turn && d.mayStart(now, r.q.cfg.PerDestination) {
-		d.turn = true
-		r.turns = append(r.turns, d)
-	}
+	r.lineUp(d, d.wants(now, r.q.cfg.PerDestination))
 	r.sleepUntil(d, d.lookAgain(now))
 	if d.feedback.dead && d.nextProbe() != d.shown {
 		r.q.publish(r.told(d))
 		d.shown = d.nextProbe()
 	}
-	if d.empty() {
+	if d.empty() { // and so in no line
 		if d.feedback.dead {
 			r.q.publish(Destination{Domain: d.name.Value()})
 		}
@@ -153,27 +153,27 @@ func (r *run) start() {
 	for len(r.sleeping) > 0 && r.sleeping[0].wake <= now {
 		r.look(r.sleeping[0], now)
 	}
-	for r.active < r.q.cfg.Workers && len(r.turns) > 0 {
-		d := r.turns[0]
-		r.turns[0] = nil
-		r.turns = r.turns[1:]
-		d.turn = false
-		if !d.mayStart(now, r.q.cfg.PerDestination) { // no more
-			continue
-		}
-		it := d.next(now)
-		job := r.job(it)
-		job.Overdue, job.Why = it.overdue, d.feedback.why
-		r.drop(it)
-		d.running = append(d.running, it)
-		r.active++
-		if it.probe {
-			r.q.publish(r.told(d))
-		}
+	for d, kind := r.nextTurn(); d != nil; d, kind = r.nextTurn() {
+		r.lineUp(d, none)
+		r.startOne(d, kind, now)
 		r.look(d, now)
-		// Run waits for every result, and so for every worker.
-		go func() { r.results <- outcome{it, r.q.cfg.Attempt(r.ctx, job)} }()
 	}
+}
+
+// startOne starts a job of a destination.
+func (r *run) startOne(d *destination, kind place, now moment) {
+	it := d.next(now)
+	job := r.job(it)
+	job.Overdue, job.Why = it.overdue, d.feedback.why
+	r.drop(it)
+	d.running = append(d.running, it)
+	r.active++
+	r.taken[kind]++
+	if it.probe {
+		r.q.publish(r.told(d))
+	}
+	// Run waits for every result, and so for every worker.
+	go func() { r.results <- outcome{it, kind, now, r.q.cfg.Attempt(r.ctx, job)} }()
 }
 
 // job is an item as others know it.
@@ -200,6 +200,7 @@ func (r *run) finish(o outcome) {
 	d := r.dests[it.domain]
 	d.running = slices.DeleteFunc(d.running, func(x *item) bool { return x == it })
 	r.active--
+	r.taken[o.kind]--
 	probe, overdue := it.probe, it.overdue
 	it.probe, it.overdue, it.begun = false, false, false
 	if probe {
@@ -209,7 +210,7 @@ func (r *run) finish(o outcome) {
 		it.fresh = it.fresh && o.Reach == Unknown
 		it.resumed = it.resumed && o.Reach == Unknown
 		it.unreached = o.Reach == Unreached
-		r.learn(d, o.Result, now, probe)
+		r.learn(d, o, now, probe)
 	}
 	switch {
 	case it.revoked:
@@ -225,9 +226,9 @@ func (r *run) finish(o outcome) {
 }
 
 // learn applies an outcome to its destination.
-func (r *run) learn(d *destination, res Result, now moment, probe bool) {
+func (r *run) learn(d *destination, res outcome, now moment, probe bool) {
 	switch f := &d.feedback; {
-	case res.Reach == Reached && f.reached(r.q.limits):
+	case res.Reach == Reached && f.reached(r.q.limits, now-res.began):
 		r.revive(d)
 	case res.Reach == Unreached && f.unreached(r.q.limits, now, probe, res.Why):
 		r.die(d)
