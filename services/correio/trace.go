@@ -91,5 +91,5 @@ func (a *app) showJourney(cmd *cobra.Command, j *journey.Journey, brief bool) er
 	if a.json {
 		return a.data(j.Said(a.lang))
 	}
-	return journey.Render(a.stdout, *j, a.lang, journey.Options{Color: a.color(cmd), Brief: brief})
+	return journey.Render(a.stdout, *j, a.lang, journey.Options{Color: a.color(cmd), Brief: brief, Now: time.Now()})
 }

@@ -17,6 +17,9 @@ import (
 type Options struct {
 	Color bool // ANSI colours, never the only carrier of a meaning
 	Brief bool // steps without the lines spoken
+	// Now is until when the message has waited that waits; the zero time means until
+	// the last thing that happened to it.
+	Now time.Time
 }
 
 // Render writes the journey for people: the verdict first, then each step with
@@ -25,7 +28,7 @@ type Options struct {
 // peers could send to command the reader's terminal, are written out.
 func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 	var b strings.Builder
-	for _, line := range head(j, lang) {
+	for _, line := range head(j, lang, opts.Now) {
 		b.WriteString(text.Visible(line))
 		b.WriteByte('\n')
 	}
@@ -40,9 +43,9 @@ func Render(w io.Writer, j Journey, lang text.Lang, opts Options) error {
 }
 
 // head is the lines above the steps.
-func head(j Journey, lang text.Lang) []string {
+func head(j Journey, lang text.Lang, now time.Time) []string {
 	lines := []string{
-		verdict(j, lang) + " · " + txtSteps.Sprintf(lang, len(j.Steps)) + " · " + readWord(j, lang),
+		verdict(j, lang, now) + " · " + txtSteps.Sprintf(lang, len(j.Steps)) + " · " + readWord(j, lang),
 		txtEnvelope.In(lang) + ": " + Sender(j.From, lang) + " → " + strings.Join(names(j.Recipients, lang), ", "),
 	}
 	if j.Subject != "" {
@@ -62,12 +65,12 @@ func head(j Journey, lang text.Lang) []string {
 }
 
 // verdict says what became of each recipient's copy, the least advanced first.
-func verdict(j Journey, lang text.Lang) string {
+func verdict(j Journey, lang text.Lang, now time.Time) string {
 	var parts []string
 	for _, state := range rank {
 		for _, untold := range []bool{false, true} {
 			if who := j.those(state, untold); len(who) > 0 {
-				parts = append(parts, j.verdictOf(who, lang))
+				parts = append(parts, j.verdictOf(who, lang, now))
 			}
 		}
 	}
@@ -84,15 +87,15 @@ func (j Journey) those(state State, untold bool) []Recipient {
 
 // verdictOf says what became of recipients of which the same became, and after
 // how long: together where that was the same as well.
-func (j Journey) verdictOf(who []Recipient, lang text.Lang) string {
+func (j Journey) verdictOf(who []Recipient, lang text.Lang, now time.Time) string {
 	verdict, after := txtVerdicts[who[0].State], txtAfter[who[0].State]
 	if who[0].Untold {
 		verdict = txtUntold
 	}
 	var parts []string
 	for rest := who; len(rest) > 0; {
-		took, n := j.took(rest[0]), 1
-		for n < len(rest) && j.took(rest[n]) == took {
+		took, n := j.took(rest[0], now), 1
+		for n < len(rest) && j.took(rest[n], now) == took {
 			n++
 		}
 		parts = append(parts, after.Sprintf(lang, strings.Join(names(rest[:n], lang), ", "), took.String()))
@@ -101,13 +104,22 @@ func (j Journey) verdictOf(who []Recipient, lang text.Lang) string {
 	return verdict.Sprintf(lang, strings.Join(parts, ", "))
 }
 
-// took is a recipient's time until its outcome, or that of the journey so far.
-func (j Journey) took(r Recipient) time.Duration {
-	ms := r.TookMS
-	if r.State == Held || r.State == Queued || r.State == Deferred {
-		ms = j.TookMS
+// took is a recipient's time until its outcome, or, for one that waits, that of the
+// journey until now: in whole seconds from the first one on.
+func (j Journey) took(r Recipient, now time.Time) time.Duration {
+	took := time.Duration(r.TookMS) * time.Millisecond
+	if r.State != Held && r.State != Queued && r.State != Deferred {
+		return took
 	}
-	return time.Duration(ms) * time.Millisecond
+	last := time.Duration(j.TookMS) * time.Millisecond
+	waited := max(now.Sub(j.Started).Truncate(time.Millisecond), last)
+	switch {
+	case now.IsZero():
+		return last
+	case waited >= time.Second:
+		return waited.Truncate(time.Second)
+	}
+	return waited
 }
 
 func readWord(j Journey, lang text.Lang) string {

@@ -3,6 +3,7 @@ package journey_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"correio/services/internal/event"
 	"correio/services/internal/journey"
@@ -35,6 +36,36 @@ func TestEachRecipientHasItsOwnTime(t *testing.T) {
 	want := "Waiting for another attempt: bruno@boreal.test (4ms so far) · Handed over: carla@cedro.test (1ms), beto@cedro.test (3ms) · "
 	if got := headline(t, j, text.English); !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Of mail that waited, the headline told how long it had been on its way when
+// something last happened to it: "2ms so far", half a minute later.
+func TestHeadlineTellsHowLongMailHasWaited(t *testing.T) {
+	l := newLab()
+	l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno+", "+carla+", beto@cedro.test")
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "450 later", event.RetryIn, "5s")
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, carla, event.Reply, "451 away", event.RetryIn, "1s")
+	l.queue(mx1a, "", q1, "", event.Delivered, event.To, "beto@cedro.test")
+	j, _ := journey.Assemble(l.records, message)
+	for _, test := range []struct {
+		now  time.Time
+		said map[text.Lang]string
+	}{
+		{time.Time{}, map[text.Lang]string{text.English: "(3ms so far)", text.Portuguese: "(há 3ms)"}},
+		{j.Started.Add(-time.Hour), map[text.Lang]string{text.English: "(3ms so far)", text.Portuguese: "(há 3ms)"}}, // another clock
+		{j.Started.Add(31*time.Second + 204*time.Millisecond), map[text.Lang]string{text.English: "(31s so far)", text.Portuguese: "(há 31s)"}},
+	} {
+		for lang, want := range test.said {
+			var b strings.Builder
+			if err := journey.Render(&b, j, lang, journey.Options{Now: test.now}); err != nil {
+				t.Fatal(err)
+			}
+			line, _, _ := strings.Cut(b.String(), "\n")
+			if strings.Count(line, want) != 1 || !strings.Contains(line, "beto@cedro.test (3ms)") {
+				t.Errorf("at %v: %q, want %q for those that wait", test.now, line, want)
+			}
+		}
 	}
 }
 

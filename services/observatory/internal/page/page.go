@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"correio/services/internal/control"
 	"correio/services/internal/journey"
@@ -157,7 +158,7 @@ func (p *page) message(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b strings.Builder
-	if err := journey.Render(&b, j, f.Lang, journey.Options{}); err != nil {
+	if err := journey.Render(&b, j, f.Lang, journey.Options{Now: time.Now()}); err != nil {
 		p.fail(w, r, err)
 		return
 	}

@@ -38,7 +38,7 @@ func show(t *testing.T, path string, header http.Header) *httptest.ResponseRecor
 		l.Orgs[0].Hosts = append(l.Orgs[0].Hosts, lab.Host{Name: s.Name, Role: s.Role})
 	}
 	log := event.NewLog("observatory", 0)
-	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	at := time.Date(2025, 11, 23, 12, 0, 0, 0, time.UTC)
 	log.Import(event.Record{Time: at, Node: hostile, Kind: event.KindLine, Conn: "c", Queue: "Q1", Dir: event.In, Text: hostile, Meta: event.M(hostile, hostile)})
 	log.Import(event.Record{Time: at, Node: "mx1", Kind: event.KindLine, Conn: "c", Queue: "Q1", Text: "Subject: " + hostile})
 	for _, m := range []string{hostile, "m/1@pc.aurora.test", "javascript:alert(3)"} {
@@ -94,6 +94,15 @@ func TestPagesSpeakTheLanguageThatIsAskedFor(t *testing.T) {
 			if !strings.Contains(body, `<html lang="`+string(lang)+`"`) || !strings.Contains(body, word) {
 				t.Errorf("%s in %s does not say so, or lacks %q", path, lang, word)
 			}
+		}
+	}
+}
+
+// A message that had come hours ago had waited "0s so far".
+func TestMessageTellsHowLongItHasWaited(t *testing.T) {
+	for lang, want := range map[text.Lang]string{text.English: `\(\d+h\d+m\d+s so far\)`, text.Portuguese: `\(há \d+h\d+m\d+s\)`} {
+		if w := show(t, "/m/m%2F1@pc.aurora.test?lang="+string(lang), nil); !regexp.MustCompile(want).MatchString(w.Body.String()) {
+			t.Errorf("no %s in\n%s", want, w.Body)
 		}
 	}
 }
