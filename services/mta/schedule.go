@@ -64,7 +64,7 @@ func (n *Node) start(e *spool.Entry, begun bool) {
 }
 
 // parked tells of a new message that is not attempted because its destination
-// is dead.
+// is dead: what it waits for, and not a time of its own.
 func (n *Node) parked(e *spool.Entry, d queue.Destination) {
 	var to []string
 	for _, r := range e.Rcpts {
@@ -72,10 +72,14 @@ func (n *Node) parked(e *spool.Entry, d queue.Destination) {
 			to = append(to, r.To.String())
 		}
 	}
+	why := []reason.Reason{reason.New(reason.DeadHost, d.Domain, d.Since.UTC().Format(time.TimeOnly))}
+	probe := retryIn(d.Probe)
+	if d.Probing {
+		why, probe = append(why, reason.New(reason.ProbeRuns)), ""
+	}
 	n.env.Events.Append(event.Record{
 		Kind: event.KindQueue, Queue: e.ID, Message: e.MessageID, Text: event.Deferred,
-		Meta: event.M(event.To, strings.Join(to, ", "), event.Reply, d.Why.String(), event.RetryIn, retryIn(d.Probe),
-			event.Rules, reason.Encode(reason.New(reason.DeadHost, d.Domain, d.Since.UTC().Format(time.TimeOnly)))),
+		Meta: event.M(event.To, strings.Join(to, ", "), event.Reply, d.Why.String(), event.ProbeIn, probe, event.Rules, reason.Encode(why...)),
 	})
 	n.env.Log.Info("parked", "msg_id", e.ID, "from", e.From.Path(), "to", strings.Join(to, ", "), "reply", d.Why.String())
 }
@@ -89,7 +93,7 @@ func (n *Node) destinationChanged(d queue.Destination) {
 	meta := event.M(event.Domain, d.Domain)
 	if d.Dead {
 		word = event.Dead
-		meta = event.M(event.Domain, d.Domain, event.Reply, d.Why.String(), event.RetryIn, retryIn(d.Probe))
+		meta = event.M(event.Domain, d.Domain, event.Reply, d.Why.String(), event.ProbeIn, retryIn(d.Probe))
 	}
 	n.env.Events.Append(event.Record{Kind: event.KindQueue, Text: word, Meta: meta})
 	n.env.Log.Info("destination changed", "state", word, "to", d.Domain, "reply", d.Why.String())

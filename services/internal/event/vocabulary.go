@@ -20,13 +20,14 @@ package event
 //	                                  entries: the queue ids of the message for those others
 //	queue  attempt                    to, next (host; "" when none was found), attempt-no, rules
 //	queue  delivered                  to, next, reply, next-queue, bounce
-//	queue  deferred                   to, next, reply, retry-in, bounce, rules
+//	queue  deferred                   to, next, reply, retry-in, bounce, rules; probe-in of a message
+//	                                  that is not attempted, as its destination is dead
 //	queue  bounced                    to, reply, rules, bounce (queue id of the report that tells the sender)
 //	queue  removed                    -
 //	queue  quarantined                reason, rules
 //	queue  held | released | dropped  to: a person has put these recipients aside, let
 //	                                  them go on, or removed them without a word to the sender
-//	queue  dead | alive               domain, reply, retry-in: of a destination, not of a message
+//	queue  dead | alive               domain, reply, probe-in: of a destination, not of a message
 //	store  stored                     mailbox, uid, size, from
 //	store  retrieved | deleted        mailbox, uid, size
 //	node   starting|ready|stopping|reloaded|reload-refused   reason, zone
@@ -103,7 +104,8 @@ const (
 	Next       = "next"       // the host that the message goes to
 	NextQueue  = "next-queue" // the queue id that the next host gave in its reply
 	Reply      = "reply"      // the last reply of the next host
-	RetryIn    = "retry-in"   // a Go duration, in real time
+	RetryIn    = "retry-in"   // a Go duration, in real time; the least where no host was reached
+	ProbeIn    = "probe-in"   // a Go duration, in real time, until a dead destination is probed
 	AttemptNo  = "attempt-no"
 	BounceID   = "bounce"
 	Domain     = "domain"

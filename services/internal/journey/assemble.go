@@ -243,8 +243,14 @@ var turns = []string{event.Expanded, event.Deferred, event.Bounced, event.Quaran
 // because collects the reasons that a record of a queue gives, and what follows.
 func because(r *event.Record) []reason.Said {
 	reasons := reason.Parse(r.Meta.Get(event.Rules))
-	if wait := r.Meta.Get(event.RetryIn); wait != "" {
+	has := func(rule reason.Rule) bool {
+		return slices.ContainsFunc(reasons, func(r reason.Reason) bool { return r.Rule == rule })
+	}
+	if wait := r.Meta.Get(event.RetryIn); wait != "" && !has(reason.NotBefore) {
 		reasons = append(reasons, reason.New(reason.RetryIn, wait))
+	}
+	if wait := r.Meta.Get(event.ProbeIn); wait != "" {
+		reasons = append(reasons, reason.New(reason.ProbeIn, wait))
 	}
 	if id := r.Meta.Get(event.BounceID); id != "" && r.Text != event.Delivered {
 		reasons = append(reasons, reason.New(reason.ReportedBy, id))

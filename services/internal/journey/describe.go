@@ -50,6 +50,11 @@ func untold(r *event.Record) bool {
 		func(why reason.Reason) bool { return leavesUntold(why.Rule) })
 }
 
+// untried reports whether a record of a delay says that no attempt has been made.
+func untried(r *event.Record) bool {
+	return slices.ContainsFunc(reason.Parse(r.Meta.Get(event.Rules)), func(why reason.Reason) bool { return why.Rule == reason.DeadHost })
+}
+
 // leavesUntold reports whether by a rule nobody tells the sender.
 func leavesUntold(rule reason.Rule) bool {
 	return rule == reason.NotToBeTold || rule == reason.DoubleBounce || rule == reason.NobodyLeft
@@ -113,7 +118,7 @@ func (a *assembly) progress(j *Journey, r *event.Record) bool {
 		}
 		j.set(Recipient{
 			Address: address, Original: a.original[address], State: state, Node: r.Node, Reply: r.Meta.Get(event.Reply),
-			TookMS: j.since(r), Untold: r.Text == event.Bounced && untold(r),
+			TookMS: j.since(r), Untold: r.Text == event.Bounced && untold(r), Untried: r.Text == event.Deferred && untried(r),
 		})
 	}
 	return true

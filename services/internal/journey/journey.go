@@ -87,6 +87,9 @@ type Recipient struct {
 	// Untold says that the sender was not told that it failed: it did not want to
 	// know, or there is nobody to tell.
 	Untold bool `json:"untold,omitempty"`
+	// Untried says that no attempt of what is deferred has been made: it waits for a
+	// probe of its dead destination, made with another message.
+	Untried bool `json:"untried,omitempty"`
 }
 
 // Step is one conversation, or one thing that happened inside a node.

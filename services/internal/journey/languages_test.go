@@ -55,10 +55,19 @@ var spoken = map[string]func(l *lab){
 		l.submit("c-1", q1, message, "5000")
 		l.unanswered(q1, network.Timeout)
 		l.tried(mx1a, q1, "", reason.New(reason.LookupTimeout, "boreal.test"))
-		l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "451 4.4.3 DNS could not tell", event.RetryIn, "30s", event.BounceID, "EEEEEEEEEE")
+		l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "451 4.4.3 DNS could not tell", event.RetryIn, "30s", event.BounceID, "EEEEEEEEEE",
+			event.Rules, reason.Encode(reason.New(reason.NotBefore, "30s")))
 		l.unanswered(q1, network.Refused)
 		l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "451 4.4.3 DNS could not tell", event.RetryIn, "1m0s",
-			event.Rules, reason.Encode(reason.New(reason.DeadHost, "boreal.test", "18:00:00")))
+			event.Rules, reason.Encode(reason.New(reason.StillDead, "boreal.test", "18:00:00"), reason.New(reason.NotBefore, "1m0s")))
+	},
+	"parked": func(l *lab) {
+		dead := reason.New(reason.DeadHost, "boreal.test", "18:00:00")
+		l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno+", "+carla+", beatriz@boreal.test")
+		l.queue(mx1a, "", q1, message, event.Deferred, event.To, bruno, event.Reply, "451 4.4.1 Cannot connect", event.ProbeIn, "78ms", event.Rules, reason.Encode(dead))
+		l.queue(mx1a, "", q1, message, event.Deferred, event.To, "beatriz@boreal.test", event.Reply, "451 4.4.1 Cannot connect",
+			event.Rules, reason.Encode(dead, reason.New(reason.ProbeRuns)))
+		l.queue(mx1a, "", q1, message, event.Deferred, event.To, carla, event.Reply, "450 4.7.1 greylisted", event.RetryIn, "83ms")
 	},
 	"by-hand": func(l *lab) {
 		l.submit("c-1", q1, message, "5000")

@@ -68,8 +68,9 @@ func head(j Journey, lang text.Lang, now time.Time) []string {
 func verdict(j Journey, lang text.Lang, now time.Time) string {
 	var parts []string
 	for _, state := range rank {
-		for _, untold := range []bool{false, true} {
-			if who := j.those(state, untold); len(who) > 0 {
+		for _, kind := range []Recipient{{}, {Untold: true}, {Untried: true}} {
+			kind.State = state
+			if who := j.those(kind); len(who) > 0 {
 				parts = append(parts, j.verdictOf(who, lang, now))
 			}
 		}
@@ -80,17 +81,23 @@ func verdict(j Journey, lang text.Lang, now time.Time) string {
 	return strings.Join(parts, " · ")
 }
 
-// those returns the recipients in a state, the sender of the mail told or not.
-func (j Journey) those(state State, untold bool) []Recipient {
-	return slices.DeleteFunc(slices.Clone(j.Recipients), func(r Recipient) bool { return r.State != state || r.Untold != untold })
+// those returns the recipients in the state of one, the sender of the mail told or
+// not, the mail tried or not.
+func (j Journey) those(kind Recipient) []Recipient {
+	return slices.DeleteFunc(slices.Clone(j.Recipients), func(r Recipient) bool {
+		return r.State != kind.State || r.Untold != kind.Untold || r.Untried != kind.Untried
+	})
 }
 
 // verdictOf says what became of recipients of which the same became, and after
 // how long: together where that was the same as well.
 func (j Journey) verdictOf(who []Recipient, lang text.Lang, now time.Time) string {
 	verdict, after := txtVerdicts[who[0].State], txtAfter[who[0].State]
-	if who[0].Untold {
+	switch {
+	case who[0].Untold:
 		verdict = txtUntold
+	case who[0].Untried:
+		verdict = txtUntried
 	}
 	var parts []string
 	for rest := who; len(rest) > 0; {

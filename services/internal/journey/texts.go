@@ -18,6 +18,8 @@ var (
 	}
 	// txtUntold is the verdict on what failed without a word to the sender.
 	txtUntold = text.New("Failed, and the sender was not told: %s", "Falhou, e o remetente não foi avisado: %s")
+	// txtUntried is the verdict on what is deferred and was never attempted.
+	txtUntried = text.New("Not tried yet, as it waits for a probe of its dead destination: %s", "Ainda não tentada, à espera de uma sondagem do seu destino morto: %s")
 	// txtAfter are recipients, and the time until that became of them.
 	txtAfter = map[State]text.Text{
 		Held: txtSoFar, Queued: txtSoFar, Deferred: txtSoFar,

@@ -45,7 +45,8 @@ func TestHeadlineTellsHowLongMailHasWaited(t *testing.T) {
 	l := newLab()
 	l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno+", "+carla+", beto@cedro.test")
 	l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "450 later", event.RetryIn, "5s")
-	l.queue(mx1a, "", q1, "", event.Deferred, event.To, carla, event.Reply, "451 away", event.RetryIn, "1s")
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, carla, event.Reply, "451 away", event.ProbeIn, "1s",
+		event.Rules, reason.Encode(reason.New(reason.DeadHost, "cedro.test", "18:00:00")))
 	l.queue(mx1a, "", q1, "", event.Delivered, event.To, "beto@cedro.test")
 	j, _ := journey.Assemble(l.records, message)
 	for _, test := range []struct {
@@ -62,8 +63,32 @@ func TestHeadlineTellsHowLongMailHasWaited(t *testing.T) {
 				t.Fatal(err)
 			}
 			line, _, _ := strings.Cut(b.String(), "\n")
-			if strings.Count(line, want) != 1 || !strings.Contains(line, "beto@cedro.test (3ms)") {
-				t.Errorf("at %v: %q, want %q for those that wait", test.now, line, want)
+			if strings.Count(line, want) != 2 || !strings.Contains(line, "beto@cedro.test (3ms)") {
+				t.Errorf("at %v: %q, want %q for both that wait", test.now, line, want)
+			}
+		}
+	}
+}
+
+// The headline of a message that no attempt had been made of was that it waited for
+// another one.
+func TestHeadlineOfWhatWasNotTriedSaysSo(t *testing.T) {
+	l := newLab()
+	l.queue(mx1a, "s-1", q1, message, event.Accepted, event.From, "<"+ana+">", event.To, bruno+", "+carla)
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, carla, event.Reply, "450 later", event.RetryIn, "5s")
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "451 away", event.ProbeIn, "1s",
+		event.Rules, reason.Encode(reason.New(reason.DeadHost, "boreal.test", "18:00:00")))
+	parked, _ := journey.Assemble(l.records, message)
+	l.tried(mx1a, q1, mx1b)
+	l.queue(mx1a, "", q1, "", event.Deferred, event.To, bruno, event.Reply, "451 away", event.RetryIn, "5s")
+	tried, _ := journey.Assemble(l.records, message)
+	for lang, want := range map[text.Lang][2]string{
+		text.English:    {"Waiting for another attempt: carla@cedro.test (2ms so far) · Not tried yet, as it waits for a probe of its dead destination: bruno@", "Waiting for another attempt: bruno@boreal.test, carla@"},
+		text.Portuguese: {"À espera de nova tentativa: carla@cedro.test (há 2ms) · Ainda não tentada, à espera de uma sondagem do seu destino morto: bruno@", "À espera de nova tentativa: bruno@boreal.test, carla@"},
+	} {
+		for i, j := range []journey.Journey{parked, tried} {
+			if got := headline(t, j, lang); !strings.Contains(got, want[i]) {
+				t.Errorf("got %q, want %q", got, want[i])
 			}
 		}
 	}

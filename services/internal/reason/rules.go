@@ -46,6 +46,10 @@ const (
 // The rules of what became of a message.
 const (
 	RetryIn        Rule = "retry-in"
+	NotBefore      Rule = "retry-not-before"
+	ProbeIn        Rule = "probe-in"
+	ProbeRuns      Rule = "probe-under-way"
+	StillDead      Rule = "still-dead"
 	ReportedBy     Rule = "reported-by"
 	DeadHost       Rule = "dead-destination"
 	DoubleBounce   Rule = "double-bounce"
@@ -223,7 +227,11 @@ var texts = map[Rule]text.Text{
 
 	RetryIn:        text.New("next attempt in %s", "próxima tentativa em %s"),
 	ReportedBy:     text.New("the sender is told by the report %s", "o remetente fica sabendo pelo relatório %s"),
-	DeadHost:       text.New("not attempted: %s has not been reached since %s UTC and is only probed now and then", "não tentada: %s não é alcançado desde %s UTC e só é sondado de vez em quando"),
+	NotBefore:      text.New("next attempt in %s at the earliest, or once a probe gets through", "próxima tentativa daqui a %s, no mínimo, ou assim que uma sondagem tiver sucesso"),
+	ProbeIn:        text.New("next probe in %s", "próxima sondagem em %s"),
+	ProbeRuns:      text.New("a probe is under way", "há uma sondagem em curso"),
+	StillDead:      text.New("%s has been dead since %s UTC: one message at a time probes it, the others wait for that", "%s está morto desde %s UTC: uma mensagem por vez o sonda, as outras esperam por isso"),
+	DeadHost:       text.New("not tried yet: %s has been dead since %s UTC; one message at a time probes it, and this one waits for that", "ainda não tentada: %s está morto desde %s UTC; uma mensagem por vez o sonda, e esta espera por isso"),
 	DoubleBounce:   text.New("double bounce: the message has no sender, so the postmaster is told", "devolução dupla: a mensagem não tem remetente, então o postmaster é avisado"),
 	NobodyLeft:     text.New("double bounce: there is nobody left to tell, so the message is kept in quarantine", "devolução dupla: não sobra a quem avisar, então a mensagem fica em quarentena"),
 	NotToBeTold:    text.New("the sender asked not to be told (NOTIFY)", "o remetente pediu para não ser avisado (NOTIFY)"),

@@ -204,6 +204,9 @@ type attempt struct {
 	resumed bool      // the first one since the job was taken up again
 	// unreadable is why the message is put into quarantine, if it is.
 	unreadable error
+
+	dead    *queue.Destination // nil while the destination lives
+	untried bool               // no attempt has been made, and none is: it is overdue
 }
 
 // fate is where a recipient stands.
@@ -265,7 +268,8 @@ func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result)
 		a.land(ctx, flight.flight)
 		return a.conclude(ctx, a.reach())
 	case j.Overdue:
-		a.say(result{fate: waiting, reply: j.Why})
+		a.untried = j.Fresh || a.number == 0
+		a.say(result{fate: waiting, reply: j.Dead.Why})
 		return a.conclude(ctx, queue.Unknown)
 	}
 	if err := a.runBounded(ctx); err != nil {
@@ -331,7 +335,7 @@ func (d *Deliverer) keepUnwritten(a *attempt) {
 // new message both were done when it was accepted; one that is overdue is not
 // attempted.
 func (d *Deliverer) prepare(ctx context.Context, j queue.Job) (*attempt, error) {
-	a := &attempt{d: d, domain: j.Domain, arrived: j.Arrived, began: time.Now(), resumed: j.Resumed}
+	a := &attempt{d: d, domain: j.Domain, arrived: j.Arrived, began: time.Now(), resumed: j.Resumed, dead: j.Dead}
 	if e, ok := j.Carry.(*spool.Entry); ok {
 		mine := *e
 		mine.Rcpts = nil

@@ -166,13 +166,32 @@ func (a *attempt) tellOne(i int, r result, report string) {
 		a.d.log.Info("delivered", attrs...)
 	case waiting:
 		a.d.cfg.Metrics.Deferred.Inc()
-		a.event(event.Deferred, resultMeta(to, r, event.RetryIn, retryIn(a.entry.Rcpts[i].Next), event.BounceID, report))
+		a.event(event.Deferred, a.delay(i, r, report))
 		a.d.log.Info("deferred", attrs...)
 	case failed:
 		a.d.cfg.Metrics.Bounced.Inc()
 		a.event(event.Bounced, resultMeta(to, r, event.BounceID, report, event.Rules, reason.Encode(a.unreported(i, report)...)))
 		a.d.log.Info("bounced", attrs...)
 	}
+}
+
+// delay tells what a recipient waits for. Only a host that has answered leaves the
+// message a time of its own: without one, the destination may be dead, or be found
+// to be, and then waits for its probes, or come back before.
+func (a *attempt) delay(i int, r result, report string) event.Meta {
+	wait := retryIn(a.entry.Rcpts[i].Next)
+	var why []reason.Reason
+	if a.dead != nil && !a.reached {
+		rule := reason.StillDead
+		if a.untried {
+			rule = reason.DeadHost
+		}
+		why = append(why, reason.New(rule, a.domain, a.dead.Since.UTC().Format(time.TimeOnly)))
+	}
+	if !a.reached {
+		why = append(why, reason.New(reason.NotBefore, wait))
+	}
+	return resultMeta(a.entry.Rcpts[i].To.String(), r, event.RetryIn, wait, event.BounceID, report, event.Rules, reason.Encode(why...))
 }
 
 // unreported says why the sender is not told about a failure.

@@ -74,7 +74,7 @@ func (s *site) attempt(_ context.Context, j Job) Result {
 		s.active--
 		s.tries[j.ID]++
 	} else {
-		word = "overdue (" + j.Why.String() + ")"
+		word = "overdue (" + j.Dead.Why.String() + ")"
 	}
 	if (s.up || j.Domain != "x") && !j.Overdue {
 		s.say("%s delivered", j.ID)

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The first attempt of a job that has begun already brings news of the dead
@@ -75,5 +77,25 @@ func TestNextProbeIsNotBeforeAJobIsDue(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// An attempt of the dead tells its owner so.
+func TestAttemptAtTheDeadIsTold(t *testing.T) {
+	var l log
+	cfg := Config{Notice: 90 * time.Second, Attempt: func(_ context.Context, j Job) Result {
+		l.add("dead=%t overdue=%t", j.Dead != nil && !j.Dead.Since.IsZero(), j.Overdue)
+		return Result{Reach: Unreached, Again: true, Noticed: j.Overdue, Next: time.Now().Add(time.Hour)}
+	}}
+	running(t, cfg, func(t *testing.T, q *Queue) {
+		for i := range 7 {
+			q.Add(Job{ID: fmt.Sprint(i), Domain: "x", Arrived: time.Now()})
+		}
+		time.Sleep(91 * time.Second)
+	})
+	const living, probe, overdue = "dead=false overdue=false", "dead=true overdue=false", "dead=true overdue=true"
+	want := []string{living, living, living, living, living, probe, overdue}
+	if d := cmp.Diff(want, l.all()); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }

@@ -70,11 +70,11 @@ type Job struct {
 	// the message arrived.
 	Carry any
 
-	// Overdue, set for an attempt, says that the destination is dead and no host
-	// is to be asked: say what is due by the message's age, with Why as the
-	// reason.
+	// Dead, set for an attempt, is what is known of the destination where that is
+	// dead. The attempt is the probe, or Overdue: no host is to be asked, but said
+	// what is due by the message's age, with Dead.Why as the reason.
+	Dead    *Destination
 	Overdue bool
-	Why     reply.Reply
 }
 
 // Result is how an attempt ended.

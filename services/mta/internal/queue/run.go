@@ -164,7 +164,10 @@ func (r *run) start() {
 func (r *run) startOne(d *destination, kind place, now moment) {
 	it := d.next(now)
 	job := r.job(it)
-	job.Overdue, job.Why = it.overdue, d.feedback.why
+	if job.Overdue = it.overdue; d.feedback.dead {
+		dead := r.told(d)
+		job.Dead = &dead
+	}
 	r.drop(it)
 	d.running = append(d.running, it)
 	r.active++

@@ -90,6 +90,7 @@ var vocabulary = map[string]text.Text{
 	aDetail + event.NextQueue:  text.New("next-queue", "id-no-próximo"),
 	aDetail + event.Reply:      text.New("reply", "resposta"),
 	aDetail + event.RetryIn:    text.New("retry-in", "nova-tentativa-em"),
+	aDetail + event.ProbeIn:    text.New("probe-in", "sondagem-em"),
 	aDetail + event.AttemptNo:  text.New("attempt-no", "tentativa"),
 	aDetail + event.BounceID:   text.New("bounce", "relatório"),
 	aDetail + event.Domain:     text.New("domain", "domínio"),
