@@ -192,7 +192,7 @@ func (a *app) queueRow(m client.Queued) string {
 		to += " " + queueMore.Sprintf(a.lang, len(m.To)-1)
 	}
 	return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\t%s",
-		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.when(m.NextAttempt), queueState(m.State, a.lang), a.lastReply(m))
+		m.ID, brief(time.Since(m.Arrived)), m.Size, m.From, to, m.Attempts, a.next(m.NextAttempt, m.Prospect), queueState(m.State, a.lang), a.lastReply(m))
 }
 
 // lastReply is what a message waits for: a server's words, or why it is in
@@ -222,6 +222,32 @@ func (a *app) when(at *time.Time) string {
 		return queueNow.In(a.lang)
 	}
 	return queueIn.Sprintf(a.lang, brief(time.Until(*at)))
+}
+
+// next says what the table says of the next attempt: when it is made, or when the
+// probe is that the message waits for.
+func (a *app) next(at *time.Time, p client.Prospect) string {
+	if p.Running || p.Probing {
+		now := time.Now()
+		at = &now
+	}
+	if p.Parked {
+		return queueProbe.Sprintf(a.lang, a.when(at))
+	}
+	return a.when(at)
+}
+
+// prospect says in full what a recipient waits for.
+func (a *app) prospect(r client.QueuedRecipient) string {
+	switch {
+	case r.Running:
+		return queueShowRunning.In(a.lang)
+	case r.Parked && r.Probing:
+		return queueShowParked.Sprintf(a.lang, queueProbing.In(a.lang))
+	case r.Parked:
+		return queueShowParked.Sprintf(a.lang, queueNextProbe.Sprintf(a.lang, a.when(r.NextAttempt)))
+	}
+	return queueShowNext.Sprintf(a.lang, a.when(r.NextAttempt))
 }
 
 // brief is a duration in its two largest units.
@@ -328,10 +354,14 @@ func (a *app) showQueued(node string, m client.QueuedDetails) error {
 		if r.Held {
 			more += queueShowHeld.In(a.lang)
 		}
-		if r.Dead {
+		if r.Dead && !r.Parked {
 			more += queueShowDead.In(a.lang)
 		}
-		b.WriteString(queueShowRcpt.Sprintf(a.lang, r.Address, r.Attempts, a.when(r.NextAttempt), more))
+		tries := queueShowUntried.In(a.lang)
+		if r.Attempts > 0 {
+			tries = queueShowTries.Sprintf(a.lang, r.Attempts)
+		}
+		b.WriteString(queueShowRcpt.Sprintf(a.lang, r.Address, tries, a.prospect(r), more))
 		if r.LastReply != "" {
 			b.WriteString("              " + printable(r.LastReply) + "\n")
 		}

@@ -113,6 +113,8 @@ func (q *queues) change(w http.ResponseWriter, r *http.Request) {
 		control.WriteJSON(w, http.StatusOK, map[string]int{"messages": 0, "already": len(node)})
 	case strings.Contains(string(body), "aside.test"):
 		control.WriteJSON(w, http.StatusOK, map[string]int{"messages": 2, "aside": 4})
+	case strings.Contains(string(body), "dead.test"): // "12 message(s) tried now", when one probe was made
+		control.WriteJSON(w, http.StatusOK, map[string]int{"messages": 12, "parked": 11, "aside": 1})
 	case strings.Contains(string(body), "some.test"):
 		control.WriteJSON(w, http.StatusOK, map[string]int{"messages": 2, "already": 3})
 	case strings.Contains(string(body), `"id"`) && (node != "mx1.boreal.test" || !strings.Contains(string(body), "ABC")):
@@ -283,13 +285,17 @@ func TestQueueOrders(t *testing.T) {
 		{"drop ABC", exitOK, `mx1.aurora.test drop {"id":"ABC"}; mx1.boreal.test drop {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) dropped\n", ""},
 		{"hold ABC --node boreal", exitOK, `mx1.boreal.test hold {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) held\n", ""},
 		{"release --all --node mx1.aurora.test", exitOK, `mx1.aurora.test release {"all":true}`, "mx1.aurora.test: 15 message(s) released\n", ""},
-		{"retry --domain x.test --node boreal.test --json", exitOK, `mx1.boreal.test retry {"domain":"x.test"}`, `{"changed":[{"node":"mx1.boreal.test","messages":15,"already":0,"aside":0}]}` + "\n", ""},
+		{"retry --domain x.test --node boreal.test --json", exitOK, `mx1.boreal.test retry {"domain":"x.test"}`, `{"changed":[{"node":"mx1.boreal.test","messages":15,"already":0,"aside":0,"parked":0}]}` + "\n", ""},
 		{"retry --domain x.test", exitFailed, `mx1.aurora.test retry {"domain":"x.test"}; mx1.boreal.test retry {"domain":"x.test"}`,
 			"mx1.aurora.test: 15 message(s) tried now\nmx1.boreal.test: 15 message(s) tried now\n", "1 of 3 MTAs did not answer"},
 		{"retry --domain aside.test --node boreal", exitOK, `mx1.boreal.test retry {"domain":"aside.test"}`,
 			"mx1.boreal.test: 2 message(s) tried now; held or in quarantine, so not tried: 4\n", ""},
 		{"retry --domain aside.test --node boreal --lang pt", exitOK, `mx1.boreal.test retry {"domain":"aside.test"}`,
 			"mx1.boreal.test: 2 mensagem(ns) tentada(s) agora; retida(s) ou em quarentena, portanto não tentada(s): 4\n", ""},
+		{"retry --domain dead.test --node boreal", exitOK, `mx1.boreal.test retry {"domain":"dead.test"}`,
+			"mx1.boreal.test: 1 message(s) tried now; waiting for the probe of a dead destination: 11; held or in quarantine, so not tried: 1\n", ""},
+		{"retry --domain dead.test --node boreal --lang pt", exitOK, `mx1.boreal.test retry {"domain":"dead.test"}`,
+			"mx1.boreal.test: 1 mensagem(ns) tentada(s) agora; à espera da sondagem de um destino morto: 11; retida(s) ou em quarentena, portanto não tentada(s): 1\n", ""},
 		{"retry HELD", exitFailed, `mx1.aurora.test retry {"id":"HELD"}`, "", "the message is held: release it"},
 		{"hold AGAIN --node boreal", exitOK, `mx1.boreal.test hold {"id":"AGAIN"}`, "mx1.boreal.test: AGAIN was held already\n", ""},
 		{"release AGAIN --node boreal", exitOK, `mx1.boreal.test release {"id":"AGAIN"}`, "mx1.boreal.test: AGAIN was neither held nor in quarantine\n", ""},
@@ -298,7 +304,7 @@ func TestQueueOrders(t *testing.T) {
 		{"hold --domain again.test --node boreal --lang pt", exitOK, `mx1.boreal.test hold {"domain":"again.test"}`, "mx1.boreal.test: 0 mensagem(ns) retida(s); já retida(s) antes: 15\n", ""},
 		{"hold --domain some.test --node boreal", exitOK, `mx1.boreal.test hold {"domain":"some.test"}`, "mx1.boreal.test: 2 message(s) held; held already: 3\n", ""},
 		{"hold --domain some.test --node boreal --lang pt", exitOK, `mx1.boreal.test hold {"domain":"some.test"}`, "mx1.boreal.test: 2 mensagem(ns) retida(s); já retida(s) antes: 3\n", ""},
-		{"hold --domain some.test --node boreal --json", exitOK, `mx1.boreal.test hold {"domain":"some.test"}`, `{"changed":[{"node":"mx1.boreal.test","messages":2,"already":3,"aside":0}]}` + "\n", ""},
+		{"hold --domain some.test --node boreal --json", exitOK, `mx1.boreal.test hold {"domain":"some.test"}`, `{"changed":[{"node":"mx1.boreal.test","messages":2,"already":3,"aside":0,"parked":0}]}` + "\n", ""},
 		{"release --domain again.test --node boreal", exitOK, `mx1.boreal.test release {"domain":"again.test"}`,
 			"mx1.boreal.test: 0 message(s) released; neither held nor in quarantine: 15\n", ""},
 		{"release --domain some.test --node boreal", exitOK, `mx1.boreal.test release {"domain":"some.test"}`, "mx1.boreal.test: 2 message(s) released\n", ""},

@@ -152,7 +152,10 @@ func (a *app) done(order string, c changed) string {
 	if t, ok := queueDoneBefore[order]; ok && c.ID != "" && c.Messages == 0 {
 		return t.Sprintf(a.lang, c.Node, c.ID)
 	}
-	line := queueDone[order].Sprintf(a.lang, c.Node, c.Messages)
+	line := queueDone[order].Sprintf(a.lang, c.Node, c.Messages-c.Parked)
+	if c.Parked > 0 {
+		line += queueParked.Sprintf(a.lang, c.Parked)
+	}
 	if t, ok := queueAlready[order]; ok && c.Already > 0 && (order == "hold" || c.Messages == 0) {
 		line += t.Sprintf(a.lang, c.Already)
 	}

@@ -9,14 +9,14 @@ var (
 		"Lists the messages that wait, oldest first, of every MTA, of one HOST or of an organisation. A message is\n"+
 			"active before its first attempt has ended, deferred afterwards, held when somebody has put it aside, quarantined\n"+
 			"when somebody must look at it. A destination that has not answered several times in a row is dead: one message at\n"+
-			"a time finds out whether it is back, the others wait for that. An MTA that somebody has stopped is named; exit\n"+
-			"status 0 all the same, 1 when another one does not answer, or none does.",
+			"a time probes whether it is back, and NEXT of the others is that probe, though their own TRIES may be 0. An MTA\n"+
+			"that somebody has stopped is named; exit status 0 all the same, 1 when another one does not answer, or none does.",
 		"Lista as mensagens que esperam, a mais antiga primeiro, de todos os MTAs, de um HOST ou de uma organização. Uma\n"+
 			"mensagem está ativa (active) antes do fim da primeira tentativa, adiada (deferred) depois, retida (held) se\n"+
 			"alguém a reteve, em quarentena (quarantined) se alguém precisa olhar; --state e --json usam os nomes em inglês.\n"+
-			"Um destino que não respondeu várias vezes seguidas está morto: uma mensagem por vez descobre se ele voltou, as\n"+
-			"outras esperam por isso. Um MTA que alguém parou é indicado; mesmo assim o código de saída é 0, e 1 se outro\n"+
-			"não responde, ou se nenhum responde.")
+			"Um destino que não respondeu várias vezes seguidas está morto: uma mensagem por vez sonda se ele voltou, e a\n"+
+			"PRÓXIMA das outras é essa sonda, ainda que suas TENTATIVAS sejam 0. Um MTA que alguém parou é indicado; mesmo\n"+
+			"assim o código de saída é 0, e 1 se outro não responde, ou se nenhum responde.")
 	queueDomainFlag     = text.New("only what waits for this `DOMAIN`", "só o que espera por este `DOMÍNIO`")
 	queueStateFlag      = text.New("only this `STATE`: active, deferred, held or quarantined", "só este `ESTADO`: active (ativa), deferred (adiada), held (retida) ou quarantined (em quarentena)")
 	queueLimitFlag      = text.New("how many messages of each MTA", "quantas mensagens de cada MTA")
@@ -26,6 +26,7 @@ var (
 	queueNodeColumn     = text.New("NODE", "NÓ")
 	queueNow            = text.New("now", "agora")
 	queueIn             = text.New("in %s", "em %s")
+	queueProbe          = text.New("probe %s", "sonda %s")
 	queueActive         = text.New("active", "ativa")
 	queueMore           = text.New("+%d", "+%d")
 	queueShown          = text.New("%s: %d of %d messages are shown; --limit shows more", "%s: %d de %d mensagens mostradas; --limit mostra mais")
@@ -47,9 +48,14 @@ var (
 	queueShowText  = text.New(
 		"%s at %s\n  Message-ID  %s\n  from        %s\n  arrived     %s (%s ago)\n  size        %d octets\n  state       %s\n",
 		"%s em %s\n  Message-ID  %s\n  de          %s\n  chegou      %s (há %s)\n  tamanho     %d octetos\n  estado      %s\n")
-	queueShowRcpt = text.New("  to          %s: %d attempt(s), next %s%s\n", "  para        %s: %d tentativa(s), próxima %s%s\n")
-	queueShowHeld = text.New(", held", ", retido")
-	queueShowDead = text.New(", its destination is dead", ", seu destino está morto")
+	queueShowRcpt    = text.New("  to          %s: %s, %s%s\n", "  para        %s: %s, %s%s\n")
+	queueShowTries   = text.New("%d attempt(s)", "%d tentativa(s)")
+	queueShowUntried = text.New("not tried yet", "ainda não tentada")
+	queueShowNext    = text.New("next %s", "próxima %s")
+	queueShowRunning = text.New("an attempt is under way", "há uma tentativa em curso")
+	queueShowParked  = text.New("waits for a probe of its dead destination, %s", "espera por uma sondagem do seu destino morto, %s")
+	queueShowHeld    = text.New(", held", ", retido")
+	queueShowDead    = text.New(", its destination is dead", ", seu destino está morto")
 
 	queueRetryShort   = text.New("Try messages now; a dead destination is probed", "Tenta mensagens agora; um destino morto é sondado")
 	queueHoldShort    = text.New("Put messages aside: they are not attempted until release", "Retém mensagens: não são tentadas até release")
@@ -67,6 +73,8 @@ var (
 		"hold":    text.New("%s: %s was held already", "%s: %s já estava retida"),
 		"release": text.New("%s: %s was neither held nor in quarantine", "%s: %s não estava retida nem em quarentena"),
 	}
+	// queueParked ends the line about a retry that probes the dead.
+	queueParked = text.New("; waiting for the probe of a dead destination: %d", "; à espera da sondagem de um destino morto: %d")
 	// queueAside ends the line about a retry that left some alone.
 	queueAside = text.New("; held or in quarantine, so not tried: %d", "; retida(s) ou em quarentena, portanto não tentada(s): %d")
 	// queueAlready ends the line about an order that found messages as it wanted them.

@@ -46,6 +46,9 @@ type QueueChanged struct {
 	Messages int `json:"messages"`
 	Already  int `json:"already"` // held, or neither held nor in quarantine; only hold and release count them
 	Aside    int `json:"aside"`   // held in whole or in part, or in quarantine; only retry counts them
+	// Parked are those of Messages that a retry does not attempt themselves: they wait
+	// for the probe of their dead destination, which it makes now with one of them.
+	Parked int `json:"parked"`
 }
 
 const (
@@ -120,10 +123,11 @@ func (n *Node) order(ctx context.Context, verb string, sel spool.Selection) (cha
 		}
 	}
 	if verb == "retry" {
-		changed.Messages, _, err = n.queue.Retry(ctx, queue.Selection{ID: sel.ID, Domain: sel.Domain})
+		found, err := n.queue.Retry(ctx, queue.Selection{ID: sel.ID, Domain: sel.Domain})
 		if err != nil {
 			return changed, err
 		}
+		changed.Messages, changed.Parked = found.Messages, found.Parked
 		if sel.ID == "" {
 			changed.Aside, err = n.spool.Aside(ctx, sel.Domain)
 		}

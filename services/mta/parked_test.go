@@ -2,12 +2,14 @@ package mta
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"correio/services/internal/event"
 	"correio/services/internal/reason"
+	"correio/services/internal/smtpc"
 )
 
 // dying queues messages for a destination until it is dead, and n more.
@@ -35,6 +37,40 @@ func TestParkedMessageIsToldOfTheProbeAndNotOfATimeOfItsOwn(t *testing.T) {
 	wait, err := time.ParseDuration(r.Meta.Get(event.ProbeIn))
 	if err != nil || wait <= 0 || wait > 5*time.Second || r.Meta.Get(event.RetryIn) != "" {
 		t.Errorf("the next probe in %s: %v; %+v", wait, err, r)
+	}
+}
+
+// All that waited for a probe were listed as if each had been tried next, and those
+// that had waited for a place when the destination died as tried once.
+func TestListSaysWhatWaitsForAProbe(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.tuned("aurora", "mx1.aurora.test", 1, tuning{timeouts: smtpc.Timeouts{Greeting: 500 * time.Millisecond}})
+	w.scripted("198.18.9.1:25", "HANG")
+	var to []string
+	for i := range 8 {
+		to = append(to, fmt.Sprintf("%d@one.casos.test", i))
+	}
+	ids := w.queued(t, aurora, to...)
+	l := aurora.list(t, "")
+	if len(l.Dead) != 1 || len(l.Messages) != len(ids) {
+		t.Fatalf("%+v", l)
+	}
+	var tries []string
+	for _, m := range l.Messages {
+		tries = append(tries, fmt.Sprint(m.Attempts))
+		if m.Attempts > 0 {
+			continue
+		}
+		if !m.Parked || m.Running || m.Probing != l.Dead[0].Probing || !m.NextAttempt.Equal(l.Dead[0].NextProbe) || m.State != "deferred" || m.LastReply != l.Dead[0].LastReply {
+			t.Errorf("not tried: %+v, dead: %+v", m, l.Dead)
+		}
+		var d QueuedDetails
+		if status, problem := aurora.ask(t, http.MethodGet, "/queue/"+m.ID, "", &d); status != http.StatusOK || !d.Parked || !d.Recipients[0].Parked || d.Recipients[0].Attempts != 0 {
+			t.Errorf("%d %s: %+v", status, problem, d)
+		}
+	}
+	if got := strings.Join(tries, ""); !strings.HasSuffix(got, "000") || strings.Count(got, "0") != 3 {
+		t.Errorf("attempts at each: %s, want none at the last three", got)
 	}
 }
 
@@ -77,6 +113,25 @@ func TestWhoReachedAHostIsToldTheTime(t *testing.T) {
 	r := aurora.waitEvent(t, "the delay", queueEvent(event.Deferred, id))
 	if r.Meta.Get(event.RetryIn) == "" || r.Meta.Get(event.Rules) != "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A retry of twelve messages said that all were tried, and made one probe.
+func TestRetryTellsHowManyWaitForTheProbe(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.mta("aurora", "mx1.aurora.test", 1)
+	_, parked := w.dying(t, aurora, 7)
+	for _, test := range []struct {
+		order string
+		want  QueueChanged
+	}{
+		{byID(parked[6]), QueueChanged{Messages: 1}},
+		{oneDomain, QueueChanged{Messages: 12, Parked: 11}},
+	} {
+		var got QueueChanged
+		if status, problem := aurora.ask(t, http.MethodPost, "/queue/retry", test.order, &got); status != http.StatusOK || got != test.want {
+			t.Errorf("%s: %d %s, %+v, want %+v", test.order, status, problem, got, test.want)
+		}
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"correio/services/internal/problem"
 	"correio/services/internal/reason"
 	"correio/services/internal/reply"
-	"correio/services/mta/internal/queue"
 	"correio/services/mta/internal/spool"
 )
 
@@ -70,7 +69,8 @@ type QueuedMessage struct {
 	Arrived     time.Time  `json:"arrived"`
 	Attempts    int        `json:"attempts"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
-	LastReply   string     `json:"last_reply"`
+	Prospect
+	LastReply string `json:"last_reply"`
 	// State is active before the first attempt has ended, deferred afterwards,
 	// held when a person has put it aside, quarantined when somebody must look
 	// at it.
@@ -99,10 +99,11 @@ type QueuedRecipient struct {
 	ORcpt       string     `json:"orcpt,omitempty"`
 	Attempts    int        `json:"attempts"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
-	LastReply   string     `json:"last_reply"`
-	Held        bool       `json:"held"`
-	Dead        bool       `json:"dead"`    // its destination is
-	Noticed     bool       `json:"noticed"` // the sender was told about the delay
+	Prospect
+	LastReply string `json:"last_reply"`
+	Held      bool   `json:"held"`
+	Dead      bool   `json:"dead"`    // its destination is
+	Noticed   bool   `json:"noticed"` // the sender was told about the delay
 }
 
 func (n *Node) serveQueue(w http.ResponseWriter, r *http.Request) {
@@ -136,17 +137,17 @@ func (n *Node) queueList(ctx context.Context, list []spool.Listed, limit int) (Q
 	if err != nil {
 		return QueueList{}, err
 	}
-	dead := n.queue.Dead()
+	shown := list[:min(limit, len(list))]
+	view := n.outlook(ctx, shown)
 	answer := QueueList{Messages: []QueuedMessage{}, Dead: []DeadDestination{}, Total: st.Messages, Octets: st.Octets}
-	for i, l := range list {
-		if i == limit {
-			last := list[i-1]
-			answer.Next = spool.Position{Arrived: last.Arrived, ID: last.ID}.String()
-			break
-		}
-		answer.Messages = append(answer.Messages, listed(l, dead))
+	for _, l := range shown {
+		answer.Messages = append(answer.Messages, view.message(l))
 	}
-	for _, d := range dead {
+	if len(list) > limit {
+		last := list[limit-1]
+		answer.Next = spool.Position{Arrived: last.Arrived, ID: last.ID}.String()
+	}
+	for _, d := range view.dead {
 		answer.Dead = append(answer.Dead, DeadDestination{d.Domain, d.Since.UTC(), d.Next.UTC(), d.Probing, d.Why.String()})
 	}
 	slices.SortFunc(answer.Dead, func(a, b DeadDestination) int { return strings.Compare(a.Domain, b.Domain) })
@@ -218,61 +219,19 @@ func (n *Node) serveMessage(w http.ResponseWriter, r *http.Request) {
 		n.refuse(w, "to show a message", err)
 		return
 	}
-	dead := n.queue.Dead()
+	view := n.outlook(r.Context(), []spool.Listed{l})
 	answer := QueuedDetails{
-		QueuedMessage: listed(l, dead), Ret: l.Ret, EnvID: l.EnvID, EightBit: l.EightBit, Binary: l.Binary, UTF8: l.UTF8, Header: head,
+		QueuedMessage: view.message(l), Ret: l.Ret, EnvID: l.EnvID, EightBit: l.EightBit, Binary: l.Binary, UTF8: l.UTF8, Header: head,
 		Recipients: []QueuedRecipient{},
 	}
 	for _, rcpt := range l.Rcpts {
-		_, isDead := dead[rcpt.Domain]
-		answer.Recipients = append(answer.Recipients, QueuedRecipient{
-			Address: rcpt.Address, Notify: rcpt.Notify, ORcpt: rcpt.ORcpt, Attempts: rcpt.Attempts, LastReply: rcpt.Reply,
-			NextAttempt: nextAttempt(rcpt, l, dead), Held: rcpt.Held, Dead: isDead, Noticed: rcpt.Noticed,
-		})
+		answer.Recipients = append(answer.Recipients, view.recipient(l, rcpt))
 	}
 	control.WriteJSON(w, http.StatusOK, answer)
 }
 
 // named is what somebody typed, fit to be shown.
 func named(s string) string { return strconv.Quote(s[:min(len(s), 100)]) }
-
-// listed is a message as the list shows it: the first of its next attempts, the
-// reply that has been known longest.
-func listed(l spool.Listed, dead map[string]queue.Destination) QueuedMessage {
-	m := QueuedMessage{
-		ID: l.ID, From: l.From.Path(), To: []string{}, Size: l.Size, Arrived: l.Arrived, MessageID: l.MessageID, State: l.State,
-	}
-	for _, r := range l.Rcpts {
-		m.To = append(m.To, r.Address)
-		m.Attempts = max(m.Attempts, r.Attempts)
-		if next := nextAttempt(r, l, dead); next != nil && (m.NextAttempt == nil || next.Before(*m.NextAttempt)) {
-			m.NextAttempt = next
-		}
-		if m.LastReply == "" {
-			m.LastReply = r.Reply
-		}
-	}
-	if l.Quarantined != "" {
-		m.LastReply = l.Quarantined
-		if m.Why = reason.ParseKnown(l.Quarantined); m.Why != nil {
-			m.LastReply = reason.Describe(m.Why)
-		}
-	}
-	return m
-}
-
-// nextAttempt is when a recipient is tried next, at the earliest: nil when that
-// depends on a person. Of a dead destination nobody is tried before its probe.
-func nextAttempt(r spool.ListedRecipient, l spool.Listed, dead map[string]queue.Destination) *time.Time {
-	if r.Held || l.Quarantined != "" {
-		return nil
-	}
-	next := r.Next
-	if d, is := dead[r.Domain]; is && next.Before(d.Probe) {
-		next = d.Probe.UTC()
-	}
-	return &next
-}
 
 // queueSize is what metrics show of the queue.
 func (n *Node) queueSize() (messages, octets, oldestSeconds float64) {

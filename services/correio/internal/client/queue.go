@@ -30,6 +30,14 @@ type Dead struct {
 	LastReply string    `json:"last_reply"`
 }
 
+// Prospect is what a message, or a recipient, waits for; where nothing is set, for
+// its next attempt.
+type Prospect struct {
+	Running bool `json:"running,omitempty"` // an attempt is under way
+	Parked  bool `json:"parked,omitempty"`  // it waits for a probe of its dead destination, made then
+	Probing bool `json:"probing,omitempty"` // which is under way
+}
+
 // Queued is one message of a queue.
 type Queued struct {
 	ID          string     `json:"id"`
@@ -39,8 +47,9 @@ type Queued struct {
 	Arrived     time.Time  `json:"arrived"`
 	Attempts    int        `json:"attempts"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
-	LastReply   string     `json:"last_reply"`
-	State       string     `json:"state"`
+	Prospect
+	LastReply string `json:"last_reply"`
+	State     string `json:"state"`
 	// Why a message is in quarantine, as data; LastReply says it in English.
 	Why       []reason.Reason `json:"why,omitempty"`
 	MessageID string          `json:"message_id"`
@@ -65,10 +74,11 @@ type QueuedRecipient struct {
 	ORcpt       string     `json:"orcpt,omitempty"`
 	Attempts    int        `json:"attempts"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
-	LastReply   string     `json:"last_reply"`
-	Held        bool       `json:"held"`
-	Dead        bool       `json:"dead"` // its destination is
-	Noticed     bool       `json:"noticed"`
+	Prospect
+	LastReply string `json:"last_reply"`
+	Held      bool   `json:"held"`
+	Dead      bool   `json:"dead"` // its destination is
+	Noticed   bool   `json:"noticed"`
 }
 
 // QueuePart says which part of a queue is wanted; zero values mean all.
@@ -90,6 +100,7 @@ type QueueChanged struct {
 	Messages int `json:"messages"`
 	Already  int `json:"already"` // named, and as wanted before
 	Aside    int `json:"aside"`   // held or in quarantine, which a retry leaves alone
+	Parked   int `json:"parked"`  // of Messages, those that a retry lets wait for a probe of their dead destination
 }
 
 // ErrNotQueued tells that an MTA has no such message in its queue.

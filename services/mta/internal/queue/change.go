@@ -51,25 +51,30 @@ func (q *Queue) Change(do func() error) error {
 	return do()
 }
 
-// Retry makes jobs due now, and dead destinations of theirs be probed now. It
-// returns how many jobs of how many messages there are; those that run or wait
-// for a place are counted, too.
-func (q *Queue) Retry(ctx context.Context, s Selection) (messages, jobs int, err error) {
-	type count struct{ messages, jobs int }
-	counted := make(chan count, 1)
-	err = q.do(ctx, func(r *run) {
-		ids := map[string]bool{}
+// Retried is how many jobs of how many messages a retry has found.
+type Retried struct {
+	Messages, Jobs int
+	// Parked counts those of the messages that are not attempted themselves, but
+	// wait for what the probes of their destinations find out.
+	Parked int
+}
+
+// Retry makes jobs due now, and dead destinations of theirs be probed now. Those
+// that run or wait for a place are counted, too.
+func (q *Queue) Retry(ctx context.Context, s Selection) (Retried, error) {
+	counted := make(chan Retried, 1)
+	err := q.do(ctx, func(r *run) {
+		all, tried := map[string]bool{}, map[string]bool{}
 		n := 0
 		for _, d := range r.named(s) {
-			n += r.retry(d, s, ids)
+			n += r.retry(d, s, all, tried)
 		}
-		counted <- count{len(ids), n}
+		counted <- Retried{len(all), n, len(all) - len(tried)}
 	})
 	if err != nil {
-		return 0, 0, err
+		return Retried{}, err
 	}
-	c := <-counted
-	return c.messages, c.jobs, nil
+	return <-counted, nil
 }
 
 // named lists the destinations that a selection may have jobs of.
@@ -87,27 +92,34 @@ func (r *run) named(s Selection) []*destination {
 	return all
 }
 
-func (r *run) retry(d *destination, s Selection, ids map[string]bool) (n int) {
+// retry makes the jobs of a destination due, and notes the ids of their messages:
+// of all, and of those that are attempted.
+func (r *run) retry(d *destination, s Selection, all, tried map[string]bool) (n int) {
 	now := r.now()
+	for _, it := range d.later.filter(func(it *item) bool { return !s.has(it) }) {
+		it.due = now
+		r.makeReady(d, it, now)
+	}
 	for _, list := range [][]*item{d.ready, d.parked.list, d.running} {
 		for _, it := range list {
 			if s.has(it) && !it.revoked {
 				n++
-				ids[it.id] = true
+				all[it.id] = true
 			}
 		}
-	}
-	for _, it := range d.later.filter(func(it *item) bool { return !s.has(it) }) {
-		n++
-		ids[it.id] = true
-		it.due = now
-		r.makeReady(d, it, now)
 	}
 	if n > 0 && d.feedback.dead {
 		d.feedback.probe = now
 		for _, it := range d.parked.list {
 			if s.ID != "" && s.has(it) {
 				d.asked = it
+			}
+		}
+	}
+	for _, list := range [][]*item{d.ready, d.running, d.nextProbers(now)} {
+		for _, it := range list {
+			if s.has(it) && !it.revoked && !it.overdue {
+				tried[it.id] = true
 			}
 		}
 	}

@@ -19,24 +19,24 @@ func TestRetryProbesTheDeadNowWithTheMessageThatIsNamed(t *testing.T) {
 		s.add(q, ids(100)...)
 		time.Sleep(time.Hour + time.Second)
 		before, _ := s.count()
-		messages, jobs, err := q.Retry(t.Context(), Selection{ID: "m00077"})
+		n, err := q.Retry(t.Context(), Selection{ID: "m00077"})
 		synctest.Wait()
-		if after, _ := s.count(); messages != 1 || jobs != 1 || err != nil || after != before+1 {
-			t.Errorf("%d messages, %d jobs, %v; %d attempts", messages, jobs, err, after-before)
+		if after, _ := s.count(); n != (Retried{1, 1, 0}) || err != nil || after != before+1 {
+			t.Errorf("%+v, %v; %d attempts", n, err, after-before)
 		}
 		if last := s.all(); !strings.HasSuffix(last[len(last)-1], "m00077 tried") {
 			t.Errorf("tried: %s", last[len(last)-1])
 		}
 		s.set(true)
-		if messages, _, err = q.Retry(t.Context(), Selection{Domain: "x"}); messages != 100 || err != nil {
-			t.Errorf("%d messages, %v", messages, err)
+		if n, err = q.Retry(t.Context(), Selection{Domain: "x"}); n != (Retried{100, 100, 99}) || err != nil {
+			t.Errorf("%+v, %v", n, err)
 		}
 		synctest.Wait()
 		if n := len(s.told(" delivered")); n != 100 {
 			t.Errorf("%d delivered at once", n)
 		}
-		if messages, _, err = q.Retry(t.Context(), Selection{}); messages != 0 || err != nil {
-			t.Errorf("of nothing %d messages, %v", messages, err)
+		if n, err = q.Retry(t.Context(), Selection{}); n != (Retried{}) || err != nil {
+			t.Errorf("of nothing %+v, %v", n, err)
 		}
 	})
 }
@@ -198,7 +198,7 @@ func TestChangesOfAQueueThatHasEndedSaySo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	q.Run(ctx)
-	if _, _, err := q.Retry(t.Context(), Selection{}); !errors.Is(err, ErrStopped) {
+	if _, err := q.Retry(t.Context(), Selection{}); !errors.Is(err, ErrStopped) {
 		t.Errorf("%v", err)
 	}
 }

@@ -97,6 +97,17 @@ func (d *destination) lookAgain(now moment) moment {
 	return at
 }
 
+// nextProbers is the job that is the next probe, if one may be made now.
+func (d *destination) nextProbers(now moment) []*item {
+	switch {
+	case !d.feedback.dead || !d.mayProbe(now) || len(d.parked.list) == 0:
+		return nil
+	case d.asked != nil:
+		return []*item{d.asked}
+	}
+	return d.parked.list[:1]
+}
+
 // jobs is a heap of items, the smallest key first.
 type jobs struct {
 	list []*item
