@@ -182,7 +182,7 @@ func (a *app) talkOfQueue(q nodeQueue) {
 		a.say(queueDead, q.Node, d.Domain, brief(time.Since(d.Since)), next, printable(d.LastReply))
 	}
 	if q.Next != "" {
-		a.say(queueShown, q.Node, len(q.Messages), q.Total)
+		a.say(queueShown, q.Node, len(q.Messages), q.Matching)
 	}
 }
 

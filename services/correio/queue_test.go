@@ -70,7 +70,7 @@ func (q *queues) list(w http.ResponseWriter, r *http.Request) {
 	answer := client.Queue{Messages: []client.Queued{}, Dead: []client.Dead{}}
 	if r.PathValue("node") == "mx1.aurora.test" && r.URL.Query().Get("domain") != "nobody.test" {
 		answer.Messages = append(answer.Messages, waitingMessage())
-		answer.Next, answer.Total = "1.ABC", 7
+		answer.Next, answer.Total, answer.Matching = "1.ABC", 9, 7
 		answer.Dead = append(answer.Dead, client.Dead{Domain: "y.test", Since: time.Now(), Probing: true, LastReply: "451 no"},
 			client.Dead{Domain: "x.test", Since: time.Now().Add(-time.Hour), NextProbe: time.Now().Add(90 * time.Second), LastReply: "451 dead"})
 	}

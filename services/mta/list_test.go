@@ -31,6 +31,14 @@ func TestQueueIsListedInPages(t *testing.T) {
 	if l := aurora.list(t, "?domain=CLOSED.casos.test&state=deferred"); len(l.Messages) != 1 || l.Messages[0].ID != ids[1] {
 		t.Errorf("of closed.casos.test: %+v", l)
 	}
+	// "1 of 5 messages are shown" was said where there were 4.
+	for query, want := range map[string]int64{
+		"?limit=1": 5, "?domain=one.casos.test&limit=1": 4, "?state=deferred&limit=2": 5, "?state=held": 0, "?domain=one.casos.test&limit=1&after=" + ids[0]: 4,
+	} {
+		if l := aurora.list(t, query); l.Matching != want || l.Total != 5 {
+			t.Errorf("%s: %d messages match, want %d", query, l.Matching, want)
+		}
+	}
 	if l := aurora.list(t, "?state=held"); len(l.Messages) != 0 || l.Messages == nil {
 		t.Errorf("held: %+v", l)
 	}

@@ -45,6 +45,8 @@ type QueueList struct {
 	// Total and Octets are those of the whole queue, whatever was asked for.
 	Total  int64 `json:"total"`
 	Octets int64 `json:"octets"`
+	// Matching are the messages that domain= and state= choose, on all parts.
+	Matching int64 `json:"matching"`
 	// Dead are the destinations that have mail and cannot be reached; with
 	// domain=, that one alone, and none where state= asks for what waits for a
 	// person and not for them.
@@ -125,6 +127,9 @@ func (n *Node) listQueue(r *http.Request) (QueueList, error) {
 		return QueueList{}, err
 	}
 	answer, err := n.queueList(r.Context(), list, limit)
+	if err == nil {
+		answer.Matching, err = n.spool.Matching(r.Context(), page)
+	}
 	answer.Dead = slices.DeleteFunc(answer.Dead, func(d DeadDestination) bool {
 		return page.Domain != "" && d.Domain != page.Domain || page.State == spool.Held || page.State == spool.Quarantined
 	})

@@ -17,6 +17,7 @@ type Queue struct {
 	Messages []Queued `json:"messages"`
 	Next     string   `json:"next,omitempty"` // where the following part begins
 	Total    int64    `json:"total"`          // messages in the whole queue
+	Matching int64    `json:"matching"`       // of these, that were asked for
 	Octets   int64    `json:"octets"`
 	Dead     []Dead   `json:"dead"`
 }

@@ -88,10 +88,11 @@ const stateColumn = `CASE WHEN m.quarantined<>'' THEN 'quarantined'
 
 const listedColumns = `m.id, m.arrived, m.sender, m.size, m.body, m.ret, m.envid, m.eightbit, m.binary, m.utf8, m.message_id, m.quarantined, ` + stateColumn
 
+// fits chooses messages by Page.Domain and Page.State, each given twice.
+const fits = `(?='' OR EXISTS(SELECT 1 FROM recipient WHERE message=m.id AND domain=?)) AND (?='' OR ?=` + stateColumn + `)`
+
 // listQuery goes along the index of arrivals and stops at the limit.
-const listQuery = "SELECT " + listedColumns + ` FROM message m WHERE (m.arrived, m.id)>(?,?)
-	AND (?='' OR EXISTS(SELECT 1 FROM recipient WHERE message=m.id AND domain=?))
-	AND (?='' OR ?=` + stateColumn + `) ORDER BY m.arrived, m.id LIMIT ?`
+const listQuery = "SELECT " + listedColumns + ` FROM message m WHERE (m.arrived, m.id)>(?,?) AND ` + fits + ` ORDER BY m.arrived, m.id LIMIT ?`
 
 // List returns up to limit messages of a page, oldest first.
 func (s *Spool) List(ctx context.Context, p Page, limit int) ([]Listed, error) {
@@ -208,6 +209,21 @@ func (s *Spool) count(ctx context.Context) error {
 	}
 	s.account(messages, octets)
 	return nil
+}
+
+// Matching counts the messages that a page's Domain and State choose. It reads the
+// whole queue where one of them does.
+func (s *Spool) Matching(ctx context.Context, p Page) (messages int64, err error) {
+	if p.Domain == "" && p.State == "" {
+		return s.messages.Load(), nil
+	}
+	err = s.db.Read(ctx, func(tx *durable.Tx) error {
+		return tx.QueryRow("SELECT COUNT(*) FROM message m WHERE "+fits, p.Domain, p.Domain, p.State, p.State).Scan(&messages)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count messages: %w", err)
+	}
+	return messages, nil
 }
 
 const (
