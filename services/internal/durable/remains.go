@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"correio/services/internal/durable/internal/btree"
 )
 
 // Remains is what a damaged file still holds. It is read page by page and not by
@@ -87,10 +89,10 @@ func openRemains(path string) (*Remains, error) {
 	r.setApart()
 	for n := range r.trees {
 		page, _ := r.page(n)
-		kind, list, _ := cells(page)
+		kind, list, _ := btree.Cells(page)
 		for _, c := range list {
-			if kind == leafTable && c.isChunk() {
-				r.chunks[c.rowid] = n
+			if kind == btree.LeafTable && isChunk(c) {
+				r.chunks[c.RowID] = n
 			}
 		}
 	}
@@ -100,8 +102,8 @@ func openRemains(path string) (*Remains, error) {
 func (r *Remains) close() error { return r.file.Close() }
 
 // isChunk reports whether it is a row of durable_chunk.
-func (c cell) isChunk() bool {
-	types, _, err := columns(c.local)
+func isChunk(c btree.Cell) bool {
+	types, _, err := btree.Columns(c.Local)
 	return err == nil && len(types) == 3 && types[0] == 0 && types[1] < 12 && types[1] != 7 && types[2] >= 12 && types[2]%2 == 0
 }
 
@@ -221,13 +223,13 @@ func (r *Remains) followFreeList() {
 func (r *Remains) Pages(each func(p RemnantPage) error) error {
 	for n := range r.trees {
 		page, _ := r.page(n)
-		kind, list, garbled := cells(page)
-		if kind == interiorTable || len(list) == 0 {
+		kind, list, garbled := btree.Cells(page)
+		if kind == btree.InteriorTable || len(list) == 0 {
 			continue
 		}
-		p := RemnantPage{Leaf: kind != interiorIndex, Garbled: garbled}
+		p := RemnantPage{Leaf: kind != btree.InteriorIndex, Garbled: garbled}
 		for _, c := range list {
-			if kind == leafTable && c.isChunk() {
+			if kind == btree.LeafTable && isChunk(c) {
 				continue
 			}
 			if row, err := r.row(c); err != nil {
@@ -247,33 +249,33 @@ func (r *Remains) Pages(each func(p RemnantPage) error) error {
 }
 
 // row reads the row of a cell.
-func (r *Remains) row(c cell) (Remnant, error) {
-	record := c.local
-	if c.overflow != 0 {
-		record = append(make([]byte, 0, c.size), record...)
+func (r *Remains) row(c btree.Cell) (Remnant, error) {
+	record := c.Local
+	if c.Overflow != 0 {
+		record = append(make([]byte, 0, c.Size), record...)
 	}
-	for next := c.overflow; len(record) < c.size; {
+	for next := c.Overflow; len(record) < c.Size; {
 		page, ok := r.page(next)
 		if !ok {
-			return Remnant{}, errGarbage
+			return Remnant{}, btree.ErrGarbage
 		}
 		next = binary.BigEndian.Uint32(page)
-		record = append(record, page[4:4+min(c.size-len(record), pageSize-4)]...)
-		if (next == 0) != (len(record) == c.size) {
-			return Remnant{}, errGarbage
+		record = append(record, page[4:4+min(c.Size-len(record), pageSize-4)]...)
+		if (next == 0) != (len(record) == c.Size) {
+			return Remnant{}, btree.ErrGarbage
 		}
 	}
-	list, err := fields(record)
-	return Remnant{c.rowid, list}, err
+	list, err := btree.Fields(record)
+	return Remnant{c.RowID, list}, err
 }
 
 // chunk reads one chunk of a blob; last says that it is the last one of a blob of so
 // many octets.
 func (r *Remains) chunk(id int64) (data []byte, size int64, last bool, err error) {
 	page, _ := r.page(r.chunks[id])
-	_, list, _ := cells(page)
+	_, list, _ := btree.Cells(page)
 	for _, c := range list {
-		if c.rowid != id || !c.isChunk() {
+		if c.RowID != id || !isChunk(c) {
 			continue
 		}
 		row, err := r.row(c)
@@ -291,7 +293,7 @@ func (r *Remains) chunk(id int64) (data []byte, size int64, last bool, err error
 func (r *Remains) Blob(id int64) (body io.Reader, size int64, err error) {
 	_, size, last, err := r.chunk(id)
 	if err == nil && (!last || size < 0 || size > maxBlob) {
-		err = errGarbage
+		err = btree.ErrGarbage
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("blob %d: %w: %w", id, ErrCorrupt, err)
@@ -323,7 +325,7 @@ func (b *blobRemains) Read(p []byte) (int, error) {
 		}
 		data, _, last, err := b.remains.chunk(b.next)
 		if err == nil && (last != (b.next == b.last) || int64(len(data)) != min(b.left, ChunkSize)) {
-			err = errGarbage
+			err = btree.ErrGarbage
 		}
 		if err != nil {
 			return 0, err

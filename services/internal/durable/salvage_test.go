@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"correio/services/internal/durable/internal/btree"
 )
 
 // thingMigrations make a table of each kind.
@@ -368,7 +370,7 @@ func FuzzPage(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, kind := range []byte{leafTable, leafIndex, interiorIndex, interiorTable} {
+	for _, kind := range []byte{btree.LeafTable, btree.LeafIndex, btree.InteriorIndex, btree.InteriorTable} {
 		for at := pageSize; at < len(data); at += pageSize {
 			if data[at] == kind {
 				f.Add(data[at : at+pageSize])
@@ -380,11 +382,11 @@ func FuzzPage(f *testing.F) {
 		if len(page) < 12 || len(page) > pageSize {
 			return
 		}
-		_, list, _ := cells(page)
+		_, list, _ := btree.Cells(page)
 		for _, c := range list {
-			c.isChunk()
-			if row, err := fields(c.local); err == nil {
-				Remnant{c.rowid, row}.Fits("ti", 1)
+			isChunk(c)
+			if row, err := btree.Fields(c.Local); err == nil {
+				Remnant{c.RowID, row}.Fits("ti", 1)
 			}
 		}
 	})

@@ -7,11 +7,13 @@ import (
 	"strconv"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"correio/services/internal/durable/internal/btree"
 )
 
 const (
 	// pageSize is SQLite's default; larger pages were not faster.
-	pageSize = 4096
+	pageSize = btree.PageSize
 	// defaultReserve is what bodies leave free for the rest; see [WithReserve].
 	defaultReserve = 4 << 20
 	// probeSize is how much must fit for the disk not to count as full.

@@ -1,4 +1,8 @@
-package durable
+// Package btree reads the pages of a database file as SQLite's documentation of the
+// file format describes them (https://www.sqlite.org/fileformat2.html, the sections
+// "B-tree Pages" and "Record Format"). It is for damaged files: every number in them
+// may be wrong.
+package btree
 
 import (
 	"encoding/binary"
@@ -6,49 +10,48 @@ import (
 	"math"
 )
 
-// What follows reads the pages of a database file as SQLite's documentation of the
-// file format describes them (https://www.sqlite.org/fileformat2.html, the sections
-// "B-tree Pages" and "Record Format"). It is for damaged files: every number in them
-// may be wrong.
+// PageSize is how many octets a page has, in all files that package durable makes.
+const PageSize = 4096
 
 // The kinds of pages of a tree, in the words of that document.
 const (
-	interiorIndex = 0x02
-	interiorTable = 0x05
-	leafIndex     = 0x0a
-	leafTable     = 0x0d
+	InteriorIndex = 0x02
+	InteriorTable = 0x05
+	LeafIndex     = 0x0a
+	LeafTable     = 0x0d
 )
 
 // maxLocal and minLocal bound how much of a payload is on the page itself.
 const (
-	maxLocalTable = pageSize - 35
-	maxLocalIndex = (pageSize-12)*64/255 - 23
-	minLocal      = (pageSize-12)*32/255 - 23
+	maxLocalTable = PageSize - 35
+	maxLocalIndex = (PageSize-12)*64/255 - 23
+	minLocal      = (PageSize-12)*32/255 - 23
 )
 
 // maxPayload bounds a row, in octets: that of a chunk is the largest we write.
 const maxPayload = 1 << 20
 
-var errGarbage = errors.New("makes no sense")
+// ErrGarbage tells that what is on a page cannot have been written there.
+var ErrGarbage = errors.New("makes no sense")
 
-// cell is one row on a page.
-type cell struct {
-	rowid    int64  // in the tree of a table
-	size     int    // octets of the payload
-	local    []byte // what of it is on the page
-	overflow uint32 // the page that holds what follows, or 0
+// Cell is one row on a page.
+type Cell struct {
+	RowID    int64  // in the tree of a table
+	Size     int    // octets of the payload
+	Local    []byte // what of it is on the page
+	Overflow uint32 // the page that holds what follows, or 0
 }
 
-// cells takes a page of a tree apart; garbled counts those that are not to be
+// Cells takes a page of a tree apart; garbled counts those that are not to be
 // read. Of pages of other kinds, and of those that only lead to others, it makes
 // none.
-func cells(page []byte) (kind byte, list []cell, garbled int) {
+func Cells(page []byte) (kind byte, list []Cell, garbled int) {
 	kind = page[0]
-	if kind != leafTable && kind != leafIndex && kind != interiorIndex {
+	if kind != LeafTable && kind != LeafIndex && kind != InteriorIndex {
 		return kind, nil, 0
 	}
 	at := 8
-	if kind == interiorIndex {
+	if kind == InteriorIndex {
 		at = 12
 	}
 	n := int(binary.BigEndian.Uint16(page[3:]))
@@ -71,37 +74,37 @@ func cells(page []byte) (kind byte, list []cell, garbled int) {
 	return kind, list, garbled
 }
 
-func cellOf(kind byte, b []byte) (c cell, err error) {
+func cellOf(kind byte, b []byte) (c Cell, err error) {
 	limit := maxLocalIndex
-	if kind == interiorIndex {
+	if kind == InteriorIndex {
 		if len(b) < 4 {
-			return c, errGarbage
+			return c, ErrGarbage
 		}
 		b = b[4:] // the page to the left
 	}
 	size, b := varint(b)
-	if kind == leafTable {
+	if kind == LeafTable {
 		limit = maxLocalTable
-		c.rowid, b = varint(b)
+		c.RowID, b = varint(b)
 	}
 	if b == nil || size <= 0 || size > maxPayload {
-		return c, errGarbage
+		return c, ErrGarbage
 	}
-	c.size = int(size)
-	local := c.size
+	c.Size = int(size)
+	local := c.Size
 	if local > limit {
-		if local = minLocal + (c.size-minLocal)%(pageSize-4); local > limit {
+		if local = minLocal + (c.Size-minLocal)%(PageSize-4); local > limit {
 			local = minLocal
 		}
 		if len(b) < local+4 {
-			return c, errGarbage
+			return c, ErrGarbage
 		}
-		c.overflow = binary.BigEndian.Uint32(b[local:])
+		c.Overflow = binary.BigEndian.Uint32(b[local:])
 	}
 	if len(b) < local {
-		return c, errGarbage
+		return c, ErrGarbage
 	}
-	c.local = b[:local]
+	c.Local = b[:local]
 	return c, nil
 }
 
@@ -119,17 +122,17 @@ func varint(b []byte) (n int64, rest []byte) {
 	return 0, nil
 }
 
-// columns returns the serial types of a record, and what follows them.
-func columns(record []byte) (types []int64, values []byte, err error) {
+// Columns returns the serial types of a record, and what follows them.
+func Columns(record []byte) (types []int64, values []byte, err error) {
 	size, rest := varint(record)
 	if rest == nil || size < 1 || size > int64(len(record)) {
-		return nil, nil, errGarbage
+		return nil, nil, ErrGarbage
 	}
 	values = record[size:]
 	for len(rest) > len(values) {
 		var t int64
 		if t, rest = varint(rest); rest == nil || len(rest) < len(values) || t < 0 || t == 10 || t == 11 {
-			return nil, nil, errGarbage
+			return nil, nil, ErrGarbage
 		}
 		types = append(types, t)
 	}
@@ -147,9 +150,9 @@ func valueSize(t int64) int64 {
 	return (t - 12) / 2
 }
 
-// fields reads a whole record: nil, int64, float64, string and []byte.
-func fields(record []byte) ([]any, error) {
-	types, values, err := columns(record)
+// Fields reads a whole record: nil, int64, float64, string and []byte.
+func Fields(record []byte) ([]any, error) {
+	types, values, err := Columns(record)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +160,13 @@ func fields(record []byte) ([]any, error) {
 	for i, t := range types {
 		n := valueSize(t)
 		if n > int64(len(values)) {
-			return nil, errGarbage
+			return nil, ErrGarbage
 		}
 		list[i] = value(t, values[:n])
 		values = values[n:]
 	}
 	if len(values) > 0 {
-		return nil, errGarbage
+		return nil, ErrGarbage
 	}
 	return list, nil
 }
