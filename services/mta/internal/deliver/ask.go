@@ -153,14 +153,14 @@ func (d *Deliverer) askWithin(ctx context.Context, t target, a *asked, q questio
 	case <-ctx.Done():
 		return reply.Reply{}, errBusy
 	}
-	c, reused, err := d.connect(ctx, t, q.queue)
+	c, reused, err := d.connect(ctx, &t, q.queue)
 	if err != nil {
 		return reply.Reply{}, err
 	}
 	rep, err := d.askOn(ctx, t, c, a, q)
 	if err != nil && reused && ctx.Err() == nil {
 		t.fresh = true
-		if c, _, err = d.connect(ctx, t, q.queue); err != nil {
+		if c, _, err = d.connect(ctx, &t, q.queue); err != nil {
 			return reply.Reply{}, err
 		}
 		rep, err = d.askOn(ctx, t, c, a, q)

@@ -205,7 +205,7 @@ func (a *attempt) try(ctx context.Context, t target) error { return a.bring(ctx,
 // other where the host does not let it be one (see cutOff).
 func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
 	all := todo
-	c, reused, failure := a.d.connect(ctx, t, a.entry.ID)
+	c, reused, failure := a.d.connect(ctx, &t, a.entry.ID)
 	if failure != nil { // a reason to go on with the next host, not an error
 		if ctx.Err() == nil {
 			a.sayTo(all, result{fate: waiting, reply: connectFailure(t, failure), host: speaker(t, failure), proto: t.proto})

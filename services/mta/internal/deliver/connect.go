@@ -21,14 +21,16 @@ type target struct {
 	addr  netip.AddrPort
 	proto smtpc.Protocol
 	fresh bool // no connection that was kept
-	plain bool // no STARTTLS
+	// noTLS is what has kept TLS from coming about, where mail goes in clear for it:
+	// for the rest of the attempt, as what was said in clear cannot be taken back.
+	noTLS error
 }
 
 // connect returns a connection on which a transaction may begin, a kept one if
-// there is any.
-func (d *Deliverer) connect(ctx context.Context, t target, queue string) (c *smtpc.Client, reused bool, err error) {
+// there is any. It notes in t when mail goes in clear because TLS has failed.
+func (d *Deliverer) connect(ctx context.Context, t *target, queue string) (c *smtpc.Client, reused bool, err error) {
 	if !t.fresh {
-		if c := d.pool.get(t); c != nil {
+		if c := d.pool.get(*t); c != nil {
 			return c, true, nil
 		}
 	}
@@ -37,7 +39,7 @@ func (d *Deliverer) connect(ctx context.Context, t target, queue string) (c *smt
 }
 
 // open connects anew.
-func (d *Deliverer) open(ctx context.Context, t target, queue string) (*smtpc.Client, error) {
+func (d *Deliverer) open(ctx context.Context, t *target, queue string) (*smtpc.Client, error) {
 	dialing, cancel := context.WithTimeout(ctx, d.cfg.Connect)
 	conn, err := d.env.Dial(dialing, "tcp", t.addr)
 	cancel()
@@ -48,29 +50,31 @@ func (d *Deliverer) open(ctx context.Context, t target, queue string) (*smtpc.Cl
 		Protocol: t.proto, Hello: d.env.Host.Name, Host: t.name, Queue: queue,
 		Events: d.env.Events, Timeouts: d.cfg.Timeouts,
 	})
-	if err != nil || t.plain || t.proto != smtpc.SMTP { // the MDA is on our own LAN
+	if err != nil || t.noTLS != nil || t.proto != smtpc.SMTP { // the MDA is on our own LAN
 		return c, err
 	}
-	if err = d.secure(ctx, c, t); err == nil {
+	if err = d.secure(ctx, c, *t); err == nil {
 		return c, nil
 	}
 	if d.cfg.TLS != lab.OpportunisticTLS {
 		d.pool.drop(c)
 		return nil, err
 	}
-	c.Close()
-	// RFC 7435 §3: fall back to clear; on a new connection, as the handshake
+	// RFC 7435 §3: fall back to clear; on a new connection where the handshake
 	// has left this one nowhere.
 	d.log.Warn("TLS failed, sending in clear", "mx", t.name, "err", err)
-	t.plain = true
+	if t.noTLS = err; c.Usable() {
+		return c, nil
+	}
+	c.Close()
 	return d.open(ctx, t, queue)
 }
 
 // errNoTLS says that a host must offer TLS and does not.
 var errNoTLS = errors.New("STARTTLS is not offered")
 
-// secure turns to TLS where the host offers it. It returns no error when mail
-// may go on c, be it in clear.
+// secure turns to TLS where the host offers it, or must. It returns no error when
+// TLS has come about, or nobody has spoken of it.
 func (d *Deliverer) secure(ctx context.Context, c *smtpc.Client, t target) error {
 	if _, offered := c.Extension("STARTTLS"); !offered {
 		if d.cfg.TLS == lab.OpportunisticTLS {
@@ -78,14 +82,10 @@ func (d *Deliverer) secure(ctx context.Context, c *smtpc.Client, t target) error
 		}
 		return &smtpc.Error{Step: smtpc.StepTLS, Err: errNoTLS}
 	}
-	err := c.StartTLS(ctx, &tls.Config{
+	return c.StartTLS(ctx, &tls.Config{
 		ServerName: t.name, RootCAs: d.env.Roots, MinVersion: tls.VersionTLS12,
 		InsecureSkipVerify: d.cfg.TLS != lab.VerifiedTLS, // RFC 7435 §3: whoever it is
 	})
-	if err != nil && c.Usable() && d.cfg.TLS == lab.OpportunisticTLS {
-		return nil // refused: go on in clear
-	}
-	return err
 }
 
 // connectFailure says why a host could not be spoken with.

@@ -156,7 +156,7 @@ func (f *Flight) flyAlone(ctx context.Context) {
 	}
 	var c *smtpc.Client
 	if err == nil {
-		c, _, err = d.connect(ctx, f.t, f.attempt.entry.ID)
+		c, _, err = d.connect(ctx, &f.t, f.attempt.entry.ID)
 	}
 	if err != nil {
 		for i := range f.results {

@@ -54,11 +54,13 @@ func (p *pool) get(t target) *smtpc.Client {
 	return k.c
 }
 
-// put keeps a connection, or ends it when it is of no more use.
+// put keeps a connection, or ends it when it is of no more use. That mail went in
+// clear on it because TLS failed holds for one message: the next one tries again, as
+// RFC 7435 §3 wants as much security each time as there can be.
 func (p *pool) put(t target, c *smtpc.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || !c.Usable() || c.Transactions() >= maxTransactions ||
+	if p.closed || !c.Usable() || t.noTLS != nil || c.Transactions() >= maxTransactions ||
 		p.count >= maxIdle || len(p.idle[key(t)]) >= mostIdle(t) {
 		p.quit(c)
 		return
