@@ -52,6 +52,7 @@ const (
 	StillDead      Rule = "still-dead"
 	ReportedBy     Rule = "reported-by"
 	DeadHost       Rule = "dead-destination"
+	ClearNotFinal  Rule = "clear-not-final"
 	DoubleBounce   Rule = "double-bounce"
 	NobodyLeft     Rule = "nobody-left"
 	NotToBeTold    Rule = "not-to-be-told"
@@ -232,6 +233,7 @@ var texts = map[Rule]text.Text{
 	ProbeRuns:      text.New("a probe is under way", "há uma sondagem em curso"),
 	StillDead:      text.New("%s has been dead since %s UTC: one message at a time probes it, the others wait for that", "%s está morto desde %s UTC: uma mensagem por vez o sonda, as outras esperam por isso"),
 	DeadHost:       text.New("not tried yet: %s has been dead since %s UTC; one message at a time probes it, and this one waits for that", "ainda não tentada: %s está morto desde %s UTC; uma mensagem por vez o sonda, e esta espera por isso"),
+	ClearNotFinal:  text.New("TLS with %s failed, so what keeps it from taking the message in clear is not final", "o TLS com %s falhou, por isso o que o impede de receber a mensagem em texto claro não é definitivo"),
 	DoubleBounce:   text.New("double bounce: the message has no sender, so the postmaster is told", "devolução dupla: a mensagem não tem remetente, então o postmaster é avisado"),
 	NobodyLeft:     text.New("double bounce: there is nobody left to tell, so the message is kept in quarantine", "devolução dupla: não sobra a quem avisar, então a mensagem fica em quarentena"),
 	NotToBeTold:    text.New("the sender asked not to be told (NOTIFY)", "o remetente pediu para não ser avisado (NOTIFY)"),

@@ -339,6 +339,8 @@ func judge(t target, r smtpc.Result, cut bool) result {
 	switch {
 	case r.Delivered():
 		return result{fate: delivered, reply: r.Reply, host: t.name, proto: t.proto}
+	case t.noTLS != nil && mayWantTLS(r):
+		return withoutTLS(t, r)
 	case r.Own: // nobody said it, so no host is named
 		return result{fate: unfit, reply: r.Reply, proto: t.proto}
 	case r.Permanent():

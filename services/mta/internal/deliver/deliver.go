@@ -16,7 +16,8 @@
 // at once. A host that cannot
 // take the message, from what it offers (SIZE, 8BITMIME, SMTPUTF8, BINARYMIME), is
 // passed by without a word; the message comes back, in our own name, when that is
-// so of all hosts. When the connection
+// so of all hosts. What it refuses in clear when TLS with it has failed, and may not
+// have refused behind TLS, is no last word either (inclear.go). When the connection
 // is lost behind the final dot, nobody knows who has the message: it waits for
 // the next attempt and is not sent elsewhere at once.
 //
@@ -55,6 +56,7 @@ import (
 	"correio/services/internal/lab"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/node"
+	"correio/services/internal/reason"
 	"correio/services/internal/reply"
 	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/metrics"
@@ -228,6 +230,8 @@ type result struct {
 	proto smtpc.Protocol
 	lost  bool // the host may have the message all the same
 	dsn   bool // the host offers DSN
+	// why says more than the reply, in both languages, while the recipient waits.
+	why []reason.Reason
 }
 
 // maxSaid bounds a reply where it is kept, in octets: a peer's may have 128

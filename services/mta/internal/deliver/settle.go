@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"correio/services/internal/event"
@@ -180,7 +181,7 @@ func (a *attempt) tellOne(i int, r result, report string) {
 // to be, and then waits for its probes, or come back before.
 func (a *attempt) delay(i int, r result, report string) event.Meta {
 	wait := retryIn(a.entry.Rcpts[i].Next)
-	var why []reason.Reason
+	why := slices.Clone(r.why)
 	if a.dead != nil && !a.reached {
 		rule := reason.StillDead
 		if a.untried {
