@@ -215,7 +215,7 @@ func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
 	_, dsn := c.Extension("DSN")
 	_, utf8 := c.Extension("SMTPUTF8")
 	var left []int
-	for most := perTransaction(c); len(todo) > 0 && c.Usable(); {
+	for most := perTransaction(c); len(todo) > 0 && c.Usable() && !spent(c); {
 		var to []int
 		to, todo = a.share(todo, most, utf8)
 		results := a.send(ctx, c, t, to)

@@ -130,7 +130,11 @@ func (f *Flight) fly(ctx context.Context, h *held) {
 		a.d.pool.put(h.t, h.c)
 	default: // not as MAIL has said: once more, from the beginning
 		defer func() { <-a.d.places }()
-		h.tx.Drop(ctx)
+		if h.tx.Drop(ctx); spent(h.c) {
+			a.d.pool.put(h.t, h.c)
+			f.flyAlone(ctx)
+			return
+		}
 		f.send(ctx, h.c)
 	}
 }

@@ -60,7 +60,7 @@ func (p *pool) get(t target) *smtpc.Client {
 func (p *pool) put(t target, c *smtpc.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || !c.Usable() || t.noTLS != nil || c.Transactions() >= maxTransactions ||
+	if p.closed || !c.Usable() || t.noTLS != nil || spent(c) ||
 		p.count >= maxIdle || len(p.idle[key(t)]) >= mostIdle(t) {
 		p.quit(c)
 		return

@@ -3,8 +3,6 @@ package deliver
 import (
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
@@ -80,20 +78,6 @@ func cutOff(to []int, results []smtpc.Result) (unheard []int) {
 		}
 	}
 	return unheard
-}
-
-// perTransaction is how many recipients a host wants to hear at a time, up to
-// maxRcpts; RFC 9422 lets it say so.
-func perTransaction(c *smtpc.Client) int {
-	limits, _ := c.Extension("LIMITS")
-	for word := range strings.FieldsSeq(limits) {
-		if v, ok := strings.CutPrefix(strings.ToUpper(word), "RCPTMAX="); ok {
-			if n, err := strconv.Atoi(v); err == nil && n > 0 {
-				return min(n, maxRcpts)
-			}
-		}
-	}
-	return maxRcpts
 }
 
 // once leaves out who is queued a second time, for what the sender wants to hear
