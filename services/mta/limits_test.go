@@ -58,6 +58,36 @@ func TestHostGetsNoMoreMessagesOnAConnectionThanItTakes(t *testing.T) {
 	}
 }
 
+// A host that hears of a number of domains in a session (RFC 9422 §4.3: RCPTDOMAINMAX)
+// heard of any that it is an MX host of: a kept connection is now for one.
+func TestHostHearsOfOneDomainOnAConnectionWhereItLimitsThem(t *testing.T) {
+	for _, test := range []struct {
+		name, limits string
+		domains      []string
+		connections  int32
+	}{
+		{"one domain", "RCPTDOMAINMAX=1", []string{"one", "one", "one"}, 1},
+		{"two domains", "RCPTDOMAINMAX=1", []string{"one", "two", "one", "two"}, 2},
+		{"two domains, and no such limit", "RCPTMAX=9", []string{"one", "two", "one", "two"}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			aurora := w.mta("aurora", "mx1.aurora.test", 1)
+			count := w.scripted("198.18.9.1:25", within(test.limits)+strings.Repeat(takes, 4))
+			for _, domain := range test.domains {
+				id := w.submit(t, smtpc.Envelope{To: []smtpc.Recipient{{To: w.address("x@" + domain + ".casos.test")}}}, message)
+				if got := aurora.outcome(t, id); !strings.HasPrefix(got, "delivered a.two.casos.test: 250") {
+					t.Error(got)
+				}
+			}
+			if n := count.Load(); n != test.connections {
+				t.Errorf("%d connections, want %d", n, test.connections)
+			}
+		})
+	}
+}
+
 // So it was with an MDA, where a message was not as its MAIL had said.
 func TestMDAGetsNoMoreMessagesOnAConnectionThanItTakes(t *testing.T) {
 	w := newWorld(t)

@@ -96,7 +96,7 @@ func (a *attempt) tryAll(ctx context.Context, r route.Route) error {
 			}
 			a.announce(h.Name, append(why, a.passedBy()...))
 			why, a.last = nil, h.Name
-			t := target{name: h.Name, addr: netip.AddrPortFrom(addr, 25), proto: smtpc.SMTP}
+			t := target{name: h.Name, addr: netip.AddrPortFrom(addr, 25), proto: smtpc.SMTP, domain: a.domain}
 			if err := a.try(ctx, t); err != nil {
 				return err
 			}

@@ -20,7 +20,10 @@ type target struct {
 	name  string
 	addr  netip.AddrPort
 	proto smtpc.Protocol
-	fresh bool // no connection that was kept
+	// domain is whose mail it is, "" for an MDA; it makes another place of a host that
+	// takes mail for few domains in a session (see key).
+	domain string
+	fresh  bool // no connection that was kept
 	// noTLS is what has kept TLS from coming about, where mail goes in clear for it:
 	// for the rest of the attempt, as what was said in clear cannot be taken back.
 	noTLS error

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -32,24 +33,35 @@ type pool struct {
 // kept is an idle connection with the timer that ends it.
 type kept struct {
 	c     *smtpc.Client
+	at    target // its key
 	timer *time.Timer
 }
 
 func newPool() *pool { return &pool{idle: map[target][]*kept{}} }
 
-// key is what makes two targets the same place.
-func key(t target) target { return target{name: t.name, addr: t.addr, proto: t.proto} }
+// key is what makes two targets the same place: whatever the domain, or by the domain
+// where the host limits how many it hears of in a session (RFC 9422 §4.3).
+func key(t target, byDomain bool) target {
+	k := target{name: t.name, addr: t.addr, proto: t.proto}
+	if byDomain {
+		k.domain = t.domain
+	}
+	return k
+}
 
 // get returns the connection that was used last, or nil.
 func (p *pool) get(t target) *smtpc.Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := p.idle[key(t)]
+	list := p.idle[key(t, false)]
+	if len(list) == 0 {
+		list = p.idle[key(t, true)]
+	}
 	if len(list) == 0 {
 		return nil
 	}
 	k := list[len(list)-1]
-	p.remove(t, k)
+	p.remove(k)
 	k.timer.Stop()
 	return k.c
 }
@@ -60,14 +72,15 @@ func (p *pool) get(t target) *smtpc.Client {
 func (p *pool) put(t target, c *smtpc.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	at := key(t, limit(c, "RCPTDOMAINMAX", math.MaxInt) < math.MaxInt)
 	if p.closed || !c.Usable() || t.noTLS != nil || spent(c) ||
-		p.count >= maxIdle || len(p.idle[key(t)]) >= mostIdle(t) {
+		p.count >= maxIdle || len(p.idle[at]) >= mostIdle(t) {
 		p.quit(c)
 		return
 	}
-	k := &kept{c: c}
-	k.timer = time.AfterFunc(idleTime, func() { p.expire(t, k) })
-	p.idle[key(t)] = append(p.idle[key(t)], k)
+	k := &kept{c: c, at: at}
+	k.timer = time.AfterFunc(idleTime, func() { p.expire(k) })
+	p.idle[at] = append(p.idle[at], k)
 	p.count++
 }
 
@@ -102,24 +115,24 @@ func (p *pool) drop(c *smtpc.Client) {
 	p.quit(c)
 }
 
-func (p *pool) expire(t target, k *kept) {
+func (p *pool) expire(k *kept) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.remove(t, k) {
+	if p.remove(k) {
 		p.quit(k.c)
 	}
 }
 
 // remove takes a connection out. The caller holds mu.
-func (p *pool) remove(t target, k *kept) bool {
-	list := p.idle[key(t)]
+func (p *pool) remove(k *kept) bool {
+	list := p.idle[k.at]
 	for i := range list {
 		if list[i] != k {
 			continue
 		}
 		list = append(list[:i], list[i+1:]...)
-		if p.idle[key(t)] = list; len(list) == 0 {
-			delete(p.idle, key(t))
+		if p.idle[k.at] = list; len(list) == 0 {
+			delete(p.idle, k.at)
 		}
 		p.count--
 		return true
