@@ -247,14 +247,15 @@ func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
 		left = append(left, unheard...)
 	}
 	a.d.pool.put(t, c)
-	if left = append(left, todo...); len(left) == 0 || ctx.Err() != nil {
-		return nil
-	}
-	if len(left) < len(all) {
+	left = append(left, todo...)
+	switch inTime := ctx.Err() == nil; {
+	case !inTime || len(left) == 0:
+	case len(left) < len(all):
 		t.fresh = true
 		return a.bring(ctx, t, left)
+	default:
+		a.sayTo(todo, a.results[all[0]]) // who was not even named waits like the others
 	}
-	a.sayTo(todo, a.results[all[0]]) // who was not even named waits like the others
 	return nil
 }
 
