@@ -232,6 +232,9 @@ type result struct {
 	dsn   bool // the host offers DSN
 	// why says more than the reply, in both languages, while the recipient waits.
 	why []reason.Reason
+	// expired says that it failed as time was over, whatever the last reply was: a
+	// greeting of 5xx is waited out like silence.
+	expired bool
 }
 
 // maxSaid bounds a reply where it is kept, in octets: a peer's may have 128

@@ -91,7 +91,7 @@ func (a *attempt) reported(i int) bounce.Recipient {
 		To: rcpt.To, ORcpt: rcpt.ORcpt, Reply: r.reply, Host: r.host, At: a.began,
 		Until: a.entry.Arrived.Add(a.d.env.Speed.Real(a.d.cfg.Policy.Life)),
 	}
-	if r.fate == failed && !r.reply.Permanent() {
+	if r.expired {
 		b.Status = bounce.Expired
 	}
 	return b

@@ -123,7 +123,7 @@ func (a *attempt) expire(r *result) {
 		return
 	}
 	if _, ok := a.d.cfg.Policy.Wait(a.number, a.age(), 0); !ok {
-		r.fate = failed
+		r.fate, r.expired = failed, true
 	}
 }
 

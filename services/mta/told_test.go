@@ -1,0 +1,34 @@
+package mta
+
+import (
+	"strings"
+	"testing"
+)
+
+// RFC 3463 §3.5: X.4.7 is the status when time was over. A greeting of 5xx is waited
+// out, and its code was given for the reason why the mail came back.
+func TestHostThatGreetsWith554ToTheEndIsReportedAsTimeOver(t *testing.T) {
+	w := newWorld(t)
+	w.tuned("aurora", "mx1.aurora.test", fast, quick)
+	box := w.mda("198.19.1.110:24")
+	w.scripted("198.18.9.1:25", "S: 554 5.3.2 No mail here")
+	c := w.connect(pc, "198.18.1.25:587", "ana")
+	w.send(c, "ana@aurora.test", message, "x@one.casos.test")
+	r := parseReport(t, box.wait(t, 2)[1].message)
+	f := r.Recipients[0]
+	for name, want := range map[string]string{
+		"Action": "failed", "Status": "4.4.7", "Remote-MTA": "dns; a.two.casos.test", "Diagnostic-Code": "smtp; 554 5.3.2 No mail here",
+	} {
+		if f.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, f.Get(name), want)
+		}
+	}
+	for _, want := range []string{
+		"no attempt succeeded within the time that a message is kept; at the last one: a.two.casos.test said: 554 5.3.2 No mail here",
+		"na última: a.two.casos.test respondeu: 554 5.3.2 No mail here",
+	} {
+		if !strings.Contains(r.Text, want) {
+			t.Errorf("no %q in\n%s", want, r.Text)
+		}
+	}
+}
