@@ -3,7 +3,28 @@ package mta
 import (
 	"strings"
 	"testing"
+	"time"
 )
+
+// After a stop that was longer than mail lives, the delay notice promised attempts
+// until a day that was over: it counted from the arrival, and the queue from the
+// last chance that it gives to old mail.
+func TestDelayNoticeNamesWhenTheQueueGivesUp(t *testing.T) {
+	w := newWorld(t)
+	w.again = tuning{resumed: 100 * time.Millisecond, chance: 2 * time.Second}
+	stopped, _ := w.stopped(t, shift("arrived", -30*day))
+	box := w.mda("198.19.1.110:24")
+	began := time.Now()
+	again := w.restart(stopped.env)
+	r := parseReport(t, box.wait(t, 1)[0].message)
+	until, err := time.Parse(time.RFC1123Z, r.Recipients[0].Get("Will-Retry-Until"))
+	if early, late := began.Add(again.lastChance-time.Second), time.Now().Add(again.lastChance); err != nil || until.Before(early) || until.After(late) {
+		t.Errorf("%s on %s: until %s, %v; want %s at the earliest", r.Recipients[0].Get("Action"), began, until, err, early)
+	}
+	if said := until.Format("2006-01-02 15:04 -0700"); strings.Count(r.Text, said) != 2 {
+		t.Errorf("no %s in\n%s", said, r.Text)
+	}
+}
 
 // RFC 3463 §3.5: X.4.7 is the status when time was over. A greeting of 5xx is waited
 // out, and its code was given for the reason why the mail came back.

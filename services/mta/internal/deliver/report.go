@@ -88,13 +88,20 @@ func (a *attempt) write(ctx context.Context, n notice, about []int) (written, er
 func (a *attempt) reported(i int) bounce.Recipient {
 	r, rcpt := a.results[i], a.entry.Rcpts[i]
 	b := bounce.Recipient{
-		To: rcpt.To, ORcpt: rcpt.ORcpt, Reply: r.reply, Host: r.host, At: a.began,
-		Until: a.entry.Arrived.Add(a.d.env.Speed.Real(a.d.cfg.Policy.Life)),
+		To: rcpt.To, ORcpt: rcpt.ORcpt, Reply: r.reply, Host: r.host, At: a.began, Until: a.until(time.Now()),
 	}
 	if r.expired {
 		b.Status = bounce.Expired
 	}
 	return b
+}
+
+// until is when the queue gives up, which is RFC 3464 §2.3.9's Will-Retry-Until: by
+// the arrival that the queue counts from. The spool's may be longer ago than a
+// message lives, after a stop. By the wall clock of now, as jobOf in package mta
+// has it.
+func (a *attempt) until(now time.Time) time.Time {
+	return now.Add(a.arrived.Add(a.d.env.Speed.Real(a.d.cfg.Policy.Life)).Sub(now))
 }
 
 // accepted records that a report is in the queue.
