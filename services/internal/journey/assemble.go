@@ -253,12 +253,21 @@ func because(r *event.Record) []reason.Said {
 		reasons = append(reasons, reason.New(reason.ProbeIn, wait))
 	}
 	if id := r.Meta.Get(event.BounceID); id != "" && r.Text != event.Delivered {
-		reasons = append(reasons, reason.New(reason.ReportedBy, id))
+		reasons = append(reasons, reason.New(reporting(reasons), id))
 	}
 	if len(reasons) == 0 {
 		return nil
 	}
 	return reason.Say(text.English, reasons...)
+}
+
+// reporting is the rule that says whom a report goes to, by the reasons that a
+// record gives. Of a message without a sender, the postmaster hears.
+func reporting(reasons []reason.Reason) reason.Rule {
+	if slices.ContainsFunc(reasons, func(why reason.Reason) bool { return why.Rule == reason.DoubleBounce }) {
+		return reason.MasterTold
+	}
+	return reason.ReportedBy
 }
 
 func joinNonEmpty(sep string, parts ...string) string {

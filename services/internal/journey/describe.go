@@ -43,10 +43,10 @@ func (a *assembly) summary(started time.Time) Journey {
 // since tells how long after the beginning a record was made, in milliseconds.
 func (j *Journey) since(r *event.Record) int64 { return max(0, r.Time.Sub(j.Started).Milliseconds()) }
 
-// untold reports whether a failure was not told to the sender: no report about it
-// went out, and the record says why.
+// untold reports whether a failure was not told to the sender, as the record says
+// why. A report about it may have gone to the postmaster.
 func untold(r *event.Record) bool {
-	return r.Meta.Get(event.BounceID) == "" && slices.ContainsFunc(reason.Parse(r.Meta.Get(event.Rules)),
+	return slices.ContainsFunc(reason.Parse(r.Meta.Get(event.Rules)),
 		func(why reason.Reason) bool { return leavesUntold(why.Rule) })
 }
 

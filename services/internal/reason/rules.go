@@ -51,6 +51,7 @@ const (
 	ProbeRuns      Rule = "probe-under-way"
 	StillDead      Rule = "still-dead"
 	ReportedBy     Rule = "reported-by"
+	MasterTold     Rule = "postmaster-told"
 	DeadHost       Rule = "dead-destination"
 	ClearNotFinal  Rule = "clear-not-final"
 	DoubleBounce   Rule = "double-bounce"
@@ -227,6 +228,7 @@ var texts = map[Rule]text.Text{
 	LookupsCapped:  text.New("the addresses of further hosts are not asked for: %s at a time are the most", "não se perguntam os endereços dos demais servidores: %s de cada vez são o máximo"),
 
 	RetryIn:        text.New("next attempt in %s", "próxima tentativa em %s"),
+	MasterTold:     text.New("the postmaster is told by the report %s", "o postmaster fica sabendo pelo relatório %s"),
 	ReportedBy:     text.New("the sender is told by the report %s", "o remetente fica sabendo pelo relatório %s"),
 	NotBefore:      text.New("next attempt in %s at the earliest, or once a probe gets through", "próxima tentativa daqui a %s, no mínimo, ou assim que uma sondagem tiver sucesso"),
 	ProbeIn:        text.New("next probe in %s", "próxima sondagem em %s"),

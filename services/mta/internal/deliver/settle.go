@@ -153,7 +153,7 @@ func (a *attempt) tell(reports []written, left spool.Left) {
 }
 
 // tellOne records what became of one recipient; report is the queue id of what
-// the sender is told about it.
+// the sender is told about it, or the postmaster where there is no sender.
 func (a *attempt) tellOne(i int, r result, report string) {
 	to := a.entry.Rcpts[i].To.String()
 	attrs := []any{
