@@ -8,13 +8,15 @@
 //	text.go      the first part
 //	status.go    the second part
 //	returned.go  the third part
+//	sevenbit.go  the whole for a host without 8BITMIME
 //
 // Whatever a peer or a user said is cleaned before it becomes part of a header
 // field. Nothing here is sent: a report is written to an io.Writer, and its
 // envelope has the null reverse-path (RFC 5321 §4.5.5). It needs SMTPUTF8 only
 // when the address that it goes to does: recipients that are not ASCII stand in
 // a part of type message/global-delivery-status (RFC 6533), which 8BITMIME
-// carries.
+// carries. To a host that does not offer that, a report goes in 7 bits, so that
+// every sender hears; of an 8-bit message, the header alone comes back then.
 package bounce
 
 import (

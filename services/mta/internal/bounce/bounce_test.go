@@ -15,6 +15,7 @@ import (
 
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reply"
+	"correio/services/internal/text"
 	"correio/services/mta/internal/bounce/bouncetest"
 )
 
@@ -314,6 +315,13 @@ func FuzzReportStaysWellFormed(f *testing.F) {
 		}
 		if _, err := bouncetest.Parse(out.Bytes()); err != nil {
 			t.Fatalf("%v\n%s", err, out.String())
+		}
+		seven, ok := SevenBit(out.Bytes())
+		if ok != text.IsASCII(r.To.String()) {
+			t.Fatalf("to %s, in 7 bits: %t", r.To, ok)
+		}
+		if _, err := bouncetest.Parse(seven); ok && err != nil {
+			t.Fatalf("in 7 bits: %v\n%s", err, seven)
 		}
 	})
 }

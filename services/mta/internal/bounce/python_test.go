@@ -32,20 +32,23 @@ func TestPythonReadsEveryKindOfReport(t *testing.T) {
 		t.Skip("no python3 here; the end-to-end suite needs it")
 	}
 	all := kinds(t)
-	names := slices.Sorted(maps.Keys(all))
+	var names []string
 	var in bytes.Buffer
 	var want []bouncetest.Report
-	for _, name := range names {
-		var out bytes.Buffer
-		if _, err := Write(&out, all[name]); err != nil {
-			t.Fatal(err)
-		}
-		r, err := bouncetest.Parse(out.Bytes())
+	add := func(name string, raw []byte) {
+		r, err := bouncetest.Parse(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, r)
-		fmt.Fprintf(&in, "%d\n%s", out.Len(), out.Bytes())
+		names, want = append(names, name), append(want, r)
+		fmt.Fprintf(&in, "%d\n%s", len(raw), raw)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		raw, _ := written(t, all[name])
+		add(name, raw)
+		if seven, ok := SevenBit(raw); ok {
+			add(name+" in 7 bits", seven)
+		}
 	}
 	cmd := exec.CommandContext(t.Context(), python, "testdata/read_report.py")
 	var talk bytes.Buffer

@@ -1,12 +1,14 @@
 package deliver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -267,7 +269,15 @@ func (a *attempt) send(ctx context.Context, c *smtpc.Client, t target, to []int)
 	body := &lazyBody{open: func() (*durable.Blob, error) { return a.d.cfg.Spool.Body(ctx, a.entry) }}
 	defer body.close()
 	once := a.once(c, t, to)
-	results := c.Send(ctx, a.envelope(c, t, once), body, a.sendOptions(c))
+	env, message := a.envelope(c, t, once), io.Reader(body)
+	seven, err := a.sevenBit(c, body)
+	switch {
+	case err != nil:
+		return slices.Repeat([]smtpc.Result{{Step: smtpc.StepMail, Err: fmt.Errorf("%w: %w", smtpc.ErrSource, err)}}, len(to))
+	case seven != nil:
+		env.EightBit, env.Size, message = false, int64(len(seven)), bytes.NewReader(seven)
+	}
+	results := c.Send(ctx, env, message, a.sendOptions(c))
 	if len(once) == len(to) {
 		return results
 	}

@@ -28,7 +28,9 @@
 // site's postmaster with the message itself, as with Postfix's
 // 2bounce_notice_recipient; and when he cannot be told either, it stays in
 // quarantine, in the queue for all to see. smtp.bounce-copies in org.yaml sends him
-// the header of every other failed message as well.
+// the header of every other failed message as well. Reports alone are converted for a
+// host without 8BITMIME: whoever sent 8-bit mail hears of it in any case, and gets it
+// back whole where the way there takes it.
 //
 // Mail for the site's own mailboxes alone need not be written twice: Direct
 // brings it to the MDA while the client waits, and what is stored there when it

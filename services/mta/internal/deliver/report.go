@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/internal/reason"
+	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/bounce"
 	"correio/services/mta/internal/forward"
 	"correio/services/mta/internal/spool"
@@ -63,7 +65,7 @@ func (a *attempt) write(ctx context.Context, n notice, about []int) (written, er
 	now, id := time.Now(), spool.NewID()
 	wait, _ := d.cfg.Policy.Wait(1, 0, rand.Float64())
 	entry := &spool.Entry{
-		Message: spool.Message{ID: id, Arrived: now, MessageID: id + "@" + d.env.Host.Name, UTF8: !to.ASCII()},
+		Message: spool.Message{ID: id, Arrived: now, MessageID: d.messageID(id), UTF8: !to.ASCII()},
 		Rcpts:   []spool.Recipient{{To: to, Notify: dsn.Never, Next: now.Add(d.env.Speed.Real(wait))}},
 	}
 	report := bounce.Report{
@@ -103,6 +105,26 @@ func (a *attempt) reported(i int) bounce.Recipient {
 func (a *attempt) until(now time.Time) time.Time {
 	return now.Add(a.arrived.Add(a.d.env.Speed.Real(a.d.cfg.Policy.Life)).Sub(now))
 }
+
+// sevenBit returns a report of ours in 7 bits for a host that does not offer
+// 8BITMIME, and nil where the message goes as it is: to other hosts, and what was
+// not written here, whose content is not ours to change.
+func (a *attempt) sevenBit(c *smtpc.Client, body io.Reader) ([]byte, error) {
+	e := a.entry
+	_, offered := c.Extension("8BITMIME")
+	if offered || !e.EightBit || !e.From.Null() || e.MessageID != a.d.messageID(e.ID) || e.Size > bounce.MaxSevenBit {
+		return nil, nil
+	}
+	report, err := io.ReadAll(io.LimitReader(body, bounce.MaxSevenBit))
+	if err != nil {
+		return nil, err
+	}
+	seven, _ := bounce.SevenBit(report)
+	return seven, nil
+}
+
+// messageID is that of a report.
+func (d *Deliverer) messageID(id string) string { return id + "@" + d.env.Host.Name }
 
 // accepted records that a report is in the queue.
 func (a *attempt) accepted(w written) {

@@ -60,6 +60,9 @@ func Parse(raw []byte) (Report, error) {
 	if err := checkEncodings(whole, parts); err != nil {
 		return Report{}, err
 	}
+	if err := parts[2].decode(); err != nil {
+		return Report{}, fmt.Errorf("third part: %w", err)
+	}
 	r := Report{Header: whole.header, Type: parts[1].header.Get("Content-Type"), Kind: parts[2].header.Get("Content-Type"), Returned: string(parts[2].body)}
 	if r.Text, err = readText(parts[0]); err != nil {
 		return Report{}, fmt.Errorf("first part: %w", err)
@@ -210,6 +213,20 @@ func checkEncodings(whole part, parts []part) error {
 		return fmt.Errorf("the whole is %q, 8 bits in a part: %t", outer, eight)
 	}
 	return nil
+}
+
+// decode undoes an encoding. RFC 2046 §5.2.1: message/rfc822 has none; the types of
+// RFC 6532 and RFC 6533 may, and text.
+func (p *part) decode() (err error) {
+	kind, encoding := p.header.Get("Content-Type"), p.header.Get("Content-Transfer-Encoding")
+	switch {
+	case encoding == "7bit" || encoding == "8bit":
+		return nil
+	case encoding != "quoted-printable" || kind == "message/rfc822":
+		return fmt.Errorf("%s in %q", kind, encoding)
+	}
+	p.body, err = io.ReadAll(quotedprintable.NewReader(bytes.NewReader(p.body)))
+	return err
 }
 
 func readText(p part) (string, error) {
