@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"correio/services/internal/dsn"
-	"correio/services/internal/durable"
 	"correio/services/internal/event"
 	"correio/services/internal/mailaddr"
 	"correio/services/internal/reason"
@@ -38,14 +37,14 @@ func (n *Node) accept(ctx context.Context, a policy.Accepted) error {
 	reports, err := n.expansionReports(a)
 	defer func() {
 		for _, r := range reports {
-			r.body.Close() // nothing that matters is left in it
+			r.Body.Close() // nothing that matters is left in it
 		}
 	}()
 	if err != nil {
 		return err
 	}
 	for _, r := range reports {
-		parts = append(parts, spool.Part{Entry: r.entry, Body: r.body.Reader()})
+		parts = append(parts, spool.Part{Entry: r.Entry, Body: r.Body.Reader()})
 	}
 	if err := n.spool.AddAll(ctx, parts); err != nil {
 		if flight != nil && flight.Delivered() {
@@ -104,11 +103,11 @@ func (n *Node) forget(id string) { n.deliverer.Forget(id) }
 
 // tellAccepted records what has been stored.
 func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {
-	tell := func(e *spool.Entry, client, originals string, why ...reason.Reason) {
+	tell := func(e *spool.Entry, client, originals string) {
 		n.env.Events.Append(event.Record{
 			Kind: event.KindQueue, Conn: a.Peer.Conn, Queue: e.ID, Message: e.MessageID, Text: event.Accepted,
 			Meta: event.M(event.From, e.From.Path(), event.To, addresses(e), event.Size, strconv.FormatInt(e.Size, 10),
-				event.Client, client, event.Original, originals, event.Reason, reason.Encode(why...)),
+				event.Client, client, event.Original, originals),
 		})
 		n.env.Log.Info("accepted", "conn", a.Peer.Conn, "msg_id", e.ID, "from", e.From.Path(), "size", e.Size)
 	}
@@ -117,7 +116,7 @@ func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {
 		report := ""
 		for _, r := range reports {
 			if r.about == x.At.To {
-				report = r.entry.ID
+				report = r.Entry.ID
 			}
 		}
 		n.env.Events.Append(event.Record{
@@ -130,8 +129,7 @@ func (n *Node) tellAccepted(a policy.Accepted, reports []expansionReport) {
 		tell(p.Entry, a.Client, originals(p.Entry, p.Original))
 	}
 	for _, r := range reports {
-		n.metrics.Accepted.WithLabelValues("report").Inc()
-		tell(r.entry, "report about "+a.Entry.ID, "", r.action.Reason())
+		n.deliverer.TellReport(r.Report, a.Peer.Conn, a.Entry.ID, r.action.Reason())
 	}
 }
 
@@ -160,8 +158,7 @@ func whyExpanded(a policy.Accepted, x policy.Expanded) []reason.Reason {
 type expansionReport struct {
 	about  mailaddr.Address
 	action bounce.Action
-	entry  *spool.Entry
-	body   *durable.Buffer
+	deliver.Report
 }
 
 // expansionReports writes them. RFC 3461 §5.2.7.1: what comes to a list is
@@ -183,33 +180,23 @@ func (n *Node) expansionReports(a policy.Accepted) (list []expansionReport, err 
 }
 
 func (n *Node) expansionReport(a policy.Accepted, x policy.Expanded) (expansionReport, error) {
-	e, now, id := a.Entry, time.Now(), spool.NewID()
-	to := forward.NewSRS(n.env.Org, n.env.Speed).ReturnTo(a.Sender, now)
+	e := a.Entry
 	report := bounce.Report{
-		Action: bounce.Expanded, MTA: n.env.Host.Name, To: to, MessageID: id + "@" + n.env.Host.Name,
-		From: mailaddr.Address{Local: "postmaster", Domain: n.env.Org.Domain},
-		Date: now, Boundary: spool.NewID() + spool.NewID(),
-		Queue: e.ID, Sender: a.Sender, Arrived: e.Arrived, EnvID: a.EnvID, OriginalID: e.MessageID,
+		Action: bounce.Expanded, Queue: e.ID, Sender: a.Sender, Arrived: e.Arrived, EnvID: a.EnvID, OriginalID: e.MessageID,
 		HeadersOnly: true, Message: x.Message,
 		Recipients: []bounce.Recipient{{
-			To: x.At.To, ORcpt: x.At.ORcpt, At: now, Reply: reply.Newf(250, "2.1.5", "Expanded to %d recipients", len(x.To)),
+			To: x.At.To, ORcpt: x.At.ORcpt, At: time.Now(), Reply: reply.Newf(250, "2.1.5", "Expanded to %d recipients", len(x.To)),
 		}},
 	}
 	if x.List {
 		report.Action, report.List = bounce.Delivered, true
 	}
-	entry := &spool.Entry{
-		Message: spool.Message{ID: id, Arrived: now, MessageID: report.MessageID, UTF8: !to.ASCII()},
-		Rcpts:   []spool.Recipient{{To: to, Notify: dsn.Never, Next: now.Add(n.firstWait())}},
-	}
-	body := n.spool.Buffer(0)
-	var err error
-	if entry.EightBit, err = bounce.Write(body, report); err != nil {
-		body.Close()
+	r, err := n.deliverer.WriteReport(report)
+	if err != nil {
 		return expansionReport{}, err
 	}
-	n.parkDead(entry)
-	return expansionReport{x.At.To, report.Action, entry, body}, nil
+	n.parkDead(r.Entry)
+	return expansionReport{x.At.To, report.Action, r}, nil
 }
 
 // firstWait is how long after the first attempt the second one comes.

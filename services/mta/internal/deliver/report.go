@@ -4,12 +4,15 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"correio/services/internal/dsn"
 	"correio/services/internal/durable"
 	"correio/services/internal/event"
+	"correio/services/internal/mailaddr"
 	"correio/services/internal/reason"
 	"correio/services/internal/smtpc"
 	"correio/services/mta/internal/bounce"
@@ -17,18 +20,24 @@ import (
 	"correio/services/mta/internal/spool"
 )
 
-// written is a report that is ready to be stored.
+// Report is a report that is ready to be stored.
+type Report struct {
+	To    mailaddr.Address // whom it is for
+	Entry *spool.Entry     // for them, or for those behind that address
+	Body  *durable.Buffer
+}
+
+// written is a report about recipients of an attempt.
 type written struct {
 	notice
-	about []int // recipients
-	entry *spool.Entry
-	body  *durable.Buffer
+	about []int
+	Report
 }
 
 // discard frees the buffers of reports.
 func discard(list []written) {
 	for _, w := range list {
-		w.body.Close() // nothing that matters is left in it
+		w.Body.Close() // nothing that matters is left in it
 	}
 }
 
@@ -49,8 +58,7 @@ func (a *attempt) reports(ctx context.Context, n news) ([]written, error) {
 	return list, nil
 }
 
-// write writes one report into a buffer, with an entry for the queue: from <>,
-// to be reported about never (RFC 3461 §6.1).
+// write writes one report into a buffer, with an entry for the queue.
 func (a *attempt) write(ctx context.Context, n notice, about []int) (written, error) {
 	d, e := a.d, a.entry
 	message, err := d.cfg.Spool.Body(ctx, e)
@@ -58,19 +66,8 @@ func (a *attempt) write(ctx context.Context, n notice, about []int) (written, er
 		return written{}, err
 	}
 	defer message.Close()
-	to := forward.NewSRS(d.env.Org, d.env.Speed).ReturnTo(e.From, time.Now())
-	if n.reader != bounce.Sender {
-		to = d.postmaster()
-	}
-	now, id := time.Now(), spool.NewID()
-	wait, _ := d.cfg.Policy.Wait(1, 0, rand.Float64())
-	entry := &spool.Entry{
-		Message: spool.Message{ID: id, Arrived: now, MessageID: d.messageID(id), UTF8: !to.ASCII()},
-		Rcpts:   []spool.Recipient{{To: to, Notify: dsn.Never, Next: now.Add(d.env.Speed.Real(wait))}},
-	}
 	report := bounce.Report{
-		Action: n.action, Reader: n.reader, MTA: d.env.Host.Name, From: d.postmaster(), To: to,
-		MessageID: entry.MessageID, Date: now, Boundary: spool.NewID() + spool.NewID(),
+		Action: n.action, Reader: n.reader,
 		Queue: e.ID, Sender: e.From, Arrived: e.Arrived, EnvID: e.EnvID, OriginalID: e.MessageID,
 		HeadersOnly: e.Ret == "HDRS" && n.reader == bounce.Sender || n.reader == bounce.Postmaster || e.Binary,
 		Message:     message,
@@ -78,12 +75,44 @@ func (a *attempt) write(ctx context.Context, n notice, about []int) (written, er
 	for _, i := range about {
 		report.Recipients = append(report.Recipients, a.reported(i))
 	}
-	body := d.cfg.Spool.Buffer(0)
-	if entry.EightBit, err = bounce.Write(body, report); err != nil {
-		body.Close()
+	w, err := d.WriteReport(report)
+	if err != nil {
 		return written{}, unreadable(err)
 	}
-	return written{n, about, entry, body}, nil
+	return written{n, about, w}, nil
+}
+
+// WriteReport writes a report into a buffer, with an entry for the queue: from <>, to
+// be reported about never (RFC 3461 §6.1), for its reader or those behind the
+// sender's address. Who reports and when, and where to, is filled in.
+func (d *Deliverer) WriteReport(r bounce.Report) (Report, error) {
+	now, id := time.Now(), spool.NewID()
+	r.MTA, r.From, r.To = d.env.Host.Name, d.postmaster(), d.postmaster()
+	rcpts := []mailaddr.Address{r.To}
+	if r.Reader == bounce.Sender {
+		r.To, rcpts = forward.NewSRS(d.env.Org, d.env.Speed).ReportTo(r.Sender, now)
+	}
+	r.MessageID, r.Date, r.Boundary = d.messageID(id), now, spool.NewID()+spool.NewID()
+	entry := &spool.Entry{Message: spool.Message{ID: id, Arrived: now, MessageID: r.MessageID, UTF8: !r.To.ASCII()}}
+	wait, _ := d.cfg.Policy.Wait(1, 0, rand.Float64())
+	elsewhere := false
+	for _, to := range rcpts {
+		entry.Rcpts = append(entry.Rcpts, spool.Recipient{To: to, Notify: dsn.Never, Next: now.Add(d.env.Speed.Real(wait))})
+		elsewhere = elsewhere || to != r.To && !d.env.Org.Local(to.Domain)
+	}
+	body := d.cfg.Spool.Buffer(0)
+	var err error
+	if elsewhere { // if it comes back by other organisations, it has been here
+		_, err = io.WriteString(body, "Delivered-To: "+forward.DeliveredTo(r.To)+"\r\n")
+	}
+	if err == nil {
+		entry.EightBit, err = bounce.Write(body, r)
+	}
+	if err != nil {
+		body.Close()
+		return Report{}, err
+	}
+	return Report{r.To, entry, body}, nil
 }
 
 // reported is what a report says about a recipient.
@@ -136,10 +165,26 @@ func (a *attempt) accepted(w written) {
 	case bounce.LastResort:
 		why = append(why, reason.New(reason.DoubleBounce))
 	}
-	a.d.cfg.Metrics.Accepted.WithLabelValues("report").Inc()
-	a.d.env.Events.Append(event.Record{
-		Kind: event.KindQueue, Queue: w.entry.ID, Message: w.entry.MessageID, Text: event.Accepted,
-		Meta: event.M(event.From, "<>", event.To, w.entry.Rcpts[0].To.String(), event.Size, strconv.FormatInt(w.entry.Size, 10),
-			event.Client, "report about "+a.entry.ID, event.Reason, reason.Encode(why...)),
+	a.d.TellReport(w.Report, "", a.entry.ID, why...)
+}
+
+// TellReport records that a report about a message is in the queue, and why; conn is
+// the connection that it was written for, if it was for one.
+func (d *Deliverer) TellReport(r Report, conn, about string, why ...reason.Reason) {
+	var to, original []string
+	for _, rcpt := range r.Entry.Rcpts {
+		to, original = append(to, rcpt.To.String()), append(original, r.To.String())
+	}
+	if slices.Equal(to, original) {
+		original = nil
+	} else {
+		why = append(why, reason.New(reason.StandsFor, r.To.String(), strings.Join(to, ", ")))
+	}
+	d.cfg.Metrics.Accepted.WithLabelValues("report").Inc()
+	d.env.Events.Append(event.Record{
+		Kind: event.KindQueue, Conn: conn, Queue: r.Entry.ID, Message: r.Entry.MessageID, Text: event.Accepted,
+		Meta: event.M(event.From, "<>", event.To, strings.Join(to, ", "), event.Size, strconv.FormatInt(r.Entry.Size, 10),
+			event.Client, "report about "+about, event.Original, strings.Join(original, ", "), event.Reason, reason.Encode(why...)),
 	})
+	d.log.Info("accepted", "conn", conn, "msg_id", r.Entry.ID, "from", "<>", "size", r.Entry.Size)
 }

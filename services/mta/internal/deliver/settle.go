@@ -27,7 +27,7 @@ func (a *attempt) settle(ctx context.Context) (time.Time, bool) {
 	}
 	defer discard(reports)
 	for _, r := range reports {
-		sum.outcome.Reports = append(sum.outcome.Reports, spool.Report{Entry: r.entry, Body: r.body.Reader()})
+		sum.outcome.Reports = append(sum.outcome.Reports, spool.Report{Entry: r.Entry, Body: r.Body.Reader()})
 	}
 	var left spool.Left
 	if err == nil {
@@ -133,7 +133,7 @@ func (a *attempt) tell(reports []written, left spool.Left) {
 	for _, w := range reports {
 		if w.reader != bounce.Postmaster {
 			for _, i := range w.about {
-				report[i] = w.entry.ID
+				report[i] = w.Entry.ID
 			}
 		}
 	}
@@ -142,7 +142,7 @@ func (a *attempt) tell(reports []written, left spool.Left) {
 	}
 	for _, w := range reports {
 		a.accepted(w)
-		a.d.cfg.Enqueue(w.entry)
+		a.d.cfg.Enqueue(w.Entry)
 	}
 	if left.Removed {
 		a.event(event.Removed, nil)

@@ -77,3 +77,13 @@ func (e *expansion) take(to mailaddr.Address, list string) {
 		e.copies = append(e.copies, Copy{to, list})
 	}
 }
+
+// QueuedFor is where mail for a reserved name goes when it is accepted.
+func QueuedFor(org *lab.Org, name lab.Reserved, domain string) mailaddr.Address {
+	if name == lab.Forwarded || name == lab.Moved {
+		if a, err := mailaddr.Parse(org.Elsewhere); err == nil {
+			return a.ALabels()
+		}
+	}
+	return mailaddr.Address{Local: "postmaster", Domain: domain}
+}

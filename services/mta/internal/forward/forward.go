@@ -4,6 +4,7 @@
 //	expand.go  the recipients behind a local part
 //	list.go    the header fields of a mailing list
 //	srs.go     the envelope sender of mail that goes on to another organisation
+//	report.go  whom a report about a sender's mail goes to
 //
 // Every MTA of a site expands the addresses of the site's own domains when it
 // accepts a message, a backup as well: each knows the same org.yaml, and whoever

@@ -256,7 +256,7 @@ func judgeLocal(org *lab.Org, to mailaddr.Address) (mailaddr.Address, Verdict) {
 		return to, Behind
 	}
 	if name, ok := org.Reserved(to.Local); ok {
-		return queuedFor(org, name, to.Domain), OnPurpose
+		return forward.QueuedFor(org, name, to.Domain), OnPurpose
 	}
 	if forward.IsSRS(to.Local) {
 		return to, Report

@@ -20,16 +20,6 @@ var (
 	replySlow = reply.New(451, "4.3.2", "The server stops; try again later")
 )
 
-// queuedFor is where mail for a reserved name goes when it is accepted.
-func queuedFor(org *lab.Org, name lab.Reserved, domain string) mailaddr.Address {
-	if name == lab.Forwarded || name == lab.Moved {
-		if a, err := mailaddr.Parse(org.Elsewhere); err == nil {
-			return a.ALabels()
-		}
-	}
-	return mailaddr.Address{Local: "postmaster", Domain: domain}
-}
-
 // willForward is what RCPT hears of an address whose mail goes on to one other
 // (RFC 5321 §3.4).
 func willForward(to mailaddr.Address) reply.Reply {
