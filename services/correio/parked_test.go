@@ -61,3 +61,18 @@ func TestQueueSaysWhoWaitsForAProbe(t *testing.T) {
 		}
 	}
 }
+
+// README promised "until when", and nothing told it.
+func TestShowTellsUntilWhenAMessageIsKept(t *testing.T) {
+	until := time.Date(2026, 12, 6, 9, 30, 0, 0, time.Local)
+	for lang, want := range map[text.Lang]string{text.English: ", kept until 2026-12-06 09:30:00\n", text.Portuguese: ", guardado até 2026-12-06 09:30:00\n"} {
+		var b strings.Builder
+		a := &app{stdout: &b, lang: lang}
+		if err := a.showQueued("mx1.aurora.test", client.QueuedDetails{Recipients: []client.QueuedRecipient{{Address: "x@x.test", KeptUntil: &until}}}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}

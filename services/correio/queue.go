@@ -357,6 +357,9 @@ func (a *app) showQueued(node string, m client.QueuedDetails) error {
 		if r.Dead && !r.Parked {
 			more += queueShowDead.In(a.lang)
 		}
+		if r.KeptUntil != nil {
+			more += queueShowUntil.Sprintf(a.lang, r.KeptUntil.Local().Format(time.DateTime))
+		}
 		tries := queueShowUntried.In(a.lang)
 		if r.Attempts > 0 {
 			tries = queueShowTries.Sprintf(a.lang, r.Attempts)

@@ -55,6 +55,7 @@ var (
 	queueShowRunning = text.New("an attempt is under way", "há uma tentativa em curso")
 	queueShowParked  = text.New("waits for a probe of its dead destination, %s", "espera por uma sondagem do seu destino morto, %s")
 	queueShowHeld    = text.New(", held", ", retido")
+	queueShowUntil   = text.New(", kept until %s", ", guardado até %s")
 	queueShowDead    = text.New(", its destination is dead", ", seu destino está morto")
 
 	queueRetryShort   = text.New("Try messages now; a dead destination is probed", "Tenta mensagens agora; um destino morto é sondado")

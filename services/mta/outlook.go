@@ -24,10 +24,11 @@ type Prospect struct {
 type outlook struct {
 	dead map[string]queue.Destination
 	jobs map[queue.Selection]queue.Standing
+	life time.Duration // of a message, in real time
 }
 
 func (n *Node) outlook(ctx context.Context, list []spool.Listed) outlook {
-	o := outlook{dead: n.queue.Dead()}
+	o := outlook{dead: n.queue.Dead(), life: n.env.Speed.Real(n.policy.Life)}
 	if n.Ready() != nil {
 		return o
 	}
@@ -57,7 +58,11 @@ func (o outlook) recipient(l spool.Listed, r spool.ListedRecipient) QueuedRecipi
 	if r.Held || l.Quarantined != "" { // it waits for a person
 		return q
 	}
-	at := o.jobs[queue.Selection{ID: l.ID, Domain: r.Domain}]
+	at, known := o.jobs[queue.Selection{ID: l.ID, Domain: r.Domain}]
+	if known {
+		until := at.Arrived.Add(o.life).UTC()
+		q.KeptUntil = &until
+	}
 	next := r.Next
 	switch {
 	case at.Parked && dead:

@@ -68,6 +68,9 @@ func TestListSaysWhatWaitsForAProbe(t *testing.T) {
 		if status, problem := aurora.ask(t, http.MethodGet, "/queue/"+m.ID, "", &d); status != http.StatusOK || !d.Parked || !d.Recipients[0].Parked || d.Recipients[0].Attempts != 0 {
 			t.Errorf("%d %s: %+v", status, problem, d)
 		}
+		if r, want := d.Recipients[0], m.Arrived.Add(aurora.env.Speed.Real(aurora.policy.Life)); r.KeptUntil == nil || r.KeptUntil.Sub(want).Abs() > time.Second {
+			t.Errorf("kept until %v, want %s", r.KeptUntil, want)
+		}
 	}
 	if got := strings.Join(tries, ""); !strings.HasSuffix(got, "000") || strings.Count(got, "0") != 3 {
 		t.Errorf("attempts at each: %s, want none at the last three", got)

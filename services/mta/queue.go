@@ -102,10 +102,11 @@ type QueuedRecipient struct {
 	Attempts    int        `json:"attempts"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
 	Prospect
-	LastReply string `json:"last_reply"`
-	Held      bool   `json:"held"`
-	Dead      bool   `json:"dead"`    // its destination is
-	Noticed   bool   `json:"noticed"` // the sender was told about the delay
+	KeptUntil *time.Time `json:"kept_until,omitempty"` // when it is given up
+	LastReply string     `json:"last_reply"`
+	Held      bool       `json:"held"`
+	Dead      bool       `json:"dead"`    // its destination is
+	Noticed   bool       `json:"noticed"` // the sender was told about the delay
 }
 
 func (n *Node) serveQueue(w http.ResponseWriter, r *http.Request) {

@@ -76,10 +76,11 @@ type QueuedRecipient struct {
 	Attempts    int        `json:"attempts"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
 	Prospect
-	LastReply string `json:"last_reply"`
-	Held      bool   `json:"held"`
-	Dead      bool   `json:"dead"` // its destination is
-	Noticed   bool   `json:"noticed"`
+	KeptUntil *time.Time `json:"kept_until,omitempty"` // when it is given up
+	LastReply string     `json:"last_reply"`
+	Held      bool       `json:"held"`
+	Dead      bool       `json:"dead"` // its destination is
+	Noticed   bool       `json:"noticed"`
 }
 
 // QueuePart says which part of a queue is wanted; zero values mean all.

@@ -204,7 +204,7 @@ func (r result) then(next result) result {
 func (a *attempt) try(ctx context.Context, t target) error { return a.bring(ctx, t, a.open()) }
 
 // bring brings it to a host for some of the recipients, on one connection after the
-// other where the host does not let it be one (see cutOff).
+// other where the host does not let it be one (see cutOff and spent).
 func (a *attempt) bring(ctx context.Context, t target, todo []int) error {
 	all := todo
 	c, reused, failure := a.d.connect(ctx, &t, a.entry.ID)

@@ -1,13 +1,17 @@
 package queue
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Standing is where a job stands.
 type Standing struct {
 	Running bool // an attempt is under way
 	Parked  bool // it waits for a probe of its dead destination, as all others there
 	// Unmade says that the spool counts a first attempt of it that has not begun.
-	Unmade bool
+	Unmade  bool
+	Arrived time.Time // what its age is counted from
 }
 
 // Standings tells of jobs where they stand; those that are not here are left out.
@@ -17,7 +21,7 @@ func (q *Queue) Standings(ctx context.Context, jobs []Selection) (map[Selection]
 		all := make(map[Selection]Standing, len(jobs))
 		for name, ids := range byDomain(jobs) {
 			if d := r.dests[name]; d != nil {
-				d.tellStandings(ids, all)
+				d.tellStandings(q.base, ids, all)
 			}
 		}
 		told <- all
@@ -28,11 +32,11 @@ func (q *Queue) Standings(ctx context.Context, jobs []Selection) (map[Selection]
 	return <-told, nil
 }
 
-func (d *destination) tellStandings(ids map[string]bool, all map[Selection]Standing) {
+func (d *destination) tellStandings(base time.Time, ids map[string]bool, all map[Selection]Standing) {
 	tell := func(list []*item, s Standing) {
 		for _, it := range list {
 			if ids[it.id] {
-				s.Unmade = it.fresh && !s.Running
+				s.Unmade, s.Arrived = it.fresh && !s.Running, base.Add(it.arrived)
 				all[Selection{it.id, d.name.Value()}] = s
 			}
 		}

@@ -12,6 +12,7 @@ import (
 // of the others was not to be found out: the spool counted attempts at them.
 func TestStandingsTellWhatRunsAndWhatWaits(t *testing.T) {
 	playing(t, 1, func(t *testing.T, s *site, q *Queue) {
+		started := time.Now()
 		s.takes = time.Second
 		s.add(q, ids(8)...)
 		q.Add(Job{ID: "later", Domain: "y", Arrived: time.Now(), Due: time.Now().Add(time.Hour), Fresh: true})
@@ -26,6 +27,10 @@ func TestStandingsTellWhatRunsAndWhatWaits(t *testing.T) {
 			all, err := q.Standings(t.Context(), asked)
 			got := map[string]Standing{}
 			for job, s := range all {
+				if !s.Arrived.Equal(started) {
+					t.Errorf("%s: %s has arrived at %s, want %s", when, job.ID, s.Arrived, started)
+				}
+				s.Arrived = time.Time{}
 				got[job.ID] = s
 			}
 			if d := cmp.Diff(want, got); d != "" || err != nil {
