@@ -1,6 +1,7 @@
 package mta
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,23 @@ func TestHostThatGreetsWith554ToTheEndIsReportedAsTimeOver(t *testing.T) {
 	} {
 		if !strings.Contains(r.Text, want) {
 			t.Errorf("no %q in\n%s", want, r.Text)
+		}
+	}
+}
+
+// Mail that is parked until its end was given back in our own name, with the host's
+// words.
+func TestReportOfParkedMailSaysWhoseWordItIs(t *testing.T) {
+	w := newWorld(t)
+	aurora := w.tuned("aurora", "mx1.aurora.test", fast, quick)
+	box := w.mda("198.19.1.110:24")
+	w.scripted("198.18.9.1:25", "S: 554 5.3.2 No mail here")
+	const mails = 12
+	w.queued(t, aurora, slices.Repeat([]string{"x@one.casos.test"}, mails)...)
+	for _, s := range box.wait(t, 2*mails) {
+		r := parseReport(t, s.message)
+		if f := r.Recipients[0]; f.Get("Diagnostic-Code") != "smtp; 554 5.3.2 No mail here" || f.Get("Remote-MTA") != "dns; a.two.casos.test" {
+			t.Errorf("%v", f)
 		}
 	}
 }

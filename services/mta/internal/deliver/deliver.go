@@ -9,17 +9,16 @@
 // it is the organisation's server and brings the mail to the MDA: "change the
 // MX and mail goes to the other host" must not end in a bounce. A backup for a
 // domain of somebody else's is no destination; being the best there is a loop
-// (5.4.6), as every operator's backup would find. A
-// host that cannot be reached, refuses the connection or says 4xx is followed
-// by the next one; a 5xx about a recipient is final for it. A host that ends the
-// session when it has answered about some recipients hears of the others in a new one,
-// at once. A host that cannot
-// take the message, from what it offers (SIZE, 8BITMIME, SMTPUTF8, BINARYMIME), is
-// passed by without a word; the message comes back, in our own name, when that is
-// so of all hosts. What it refuses in clear when TLS with it has failed, and may not
-// have refused behind TLS, is no last word either (inclear.go). When the connection
-// is lost behind the final dot, nobody knows who has the message: it waits for
-// the next attempt and is not sent elsewhere at once.
+// (5.4.6), as every operator's backup would find. A host that cannot be reached,
+// refuses the connection or says 4xx is followed by the next one; a 5xx about a
+// recipient is final for it. A host that ends the session when it has answered about
+// some recipients hears of the others in a new one, at once. A host that cannot take
+// the message, from what it offers (SIZE, 8BITMIME, SMTPUTF8, BINARYMIME), is passed
+// by without a word; the message comes back, in our own name, when that is so of all
+// hosts. What it refuses in clear when TLS with it has failed, and may not have
+// refused behind TLS, is no last word either (inclear.go). When the connection is lost
+// behind the final dot, nobody knows who has the message: it waits for the next
+// attempt and is not sent elsewhere at once.
 //
 // The sender hears what NOTIFY asks for (RFC 3461): failures and delays without
 // it, deliveries and hand-overs to hosts without DSN only by it. One report goes
@@ -226,17 +225,15 @@ const (
 
 // result is what became of one recipient.
 type result struct {
-	fate  fate
-	reply reply.Reply
-	host  string // who said so; "" for us
-	proto smtpc.Protocol
-	lost  bool // the host may have the message all the same
-	dsn   bool // the host offers DSN
+	fate    fate
+	reply   reply.Reply
+	host    string // who said so; "" for us
+	proto   smtpc.Protocol
+	lost    bool // the host may have the message all the same
+	dsn     bool // the host offers DSN
+	expired bool // it failed as time was over, whatever was said last
 	// why says more than the reply, in both languages, while the recipient waits.
 	why []reason.Reason
-	// expired says that it failed as time was over, whatever the last reply was: a
-	// greeting of 5xx is waited out like silence.
-	expired bool
 }
 
 // maxSaid bounds a reply where it is kept, in octets: a peer's may have 128
@@ -278,7 +275,7 @@ func (d *Deliverer) Attempt(ctx context.Context, j queue.Job) (res queue.Result)
 		return a.conclude(ctx, a.reach())
 	case j.Overdue:
 		a.untried = j.Fresh || a.number == 0
-		a.say(result{fate: waiting, reply: j.Dead.Why})
+		a.say(result{fate: waiting, reply: j.Dead.Why, host: j.Dead.Host})
 		return a.conclude(ctx, queue.Unknown)
 	}
 	if err := a.runBounded(ctx); err != nil {
@@ -315,7 +312,7 @@ func (a *attempt) conclude(ctx context.Context, class queue.Reach) queue.Result 
 	res := queue.Result{Reach: class, Noticed: true}
 	for i, r := range a.results {
 		if class == queue.Unreached && r.fate == waiting {
-			res.Why = r.reply
+			res.Why, res.Host = r.reply, r.host
 			res.Why.Lines = []string{bounded(strings.Join(r.reply.Lines, " / "))}
 		}
 		// As settle writes it down.

@@ -53,6 +53,7 @@ type feedback struct {
 	probes int         // failed ones since it is dead, counting the failure that made it so
 	probe  moment      // the next one is not made before
 	why    reply.Reply // what the last failure was
+	host   string      // who said so; "" for us
 }
 
 // places is how many attempts may run at a time while the destination is alive.

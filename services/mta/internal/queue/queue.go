@@ -85,6 +85,7 @@ type Result struct {
 	Noticed bool      // as in Job
 	Reach   Reach
 	Why     reply.Reply // with Unreached: what went wrong
+	Host    string      // and who said so; "" for us
 }
 
 // Attempt makes one attempt of a job. It may run beside others.
@@ -123,6 +124,7 @@ type Destination struct {
 	// Probing says that a probe is under way.
 	Probing bool
 	Why     reply.Reply // the last failure
+	Host    string      // who said so; "" for us
 }
 
 const (

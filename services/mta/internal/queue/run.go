@@ -193,7 +193,7 @@ func (r *run) told(d *destination) Destination {
 	f := &d.feedback
 	return Destination{
 		Domain: d.name.Value(), Dead: f.dead, Since: r.q.base.Add(f.since), Probe: r.q.base.Add(f.probe),
-		Next: r.q.base.Add(d.nextProbe()), Probing: d.probing, Why: f.why,
+		Next: r.q.base.Add(d.nextProbe()), Probing: d.probing, Why: f.why, Host: f.host,
 	}
 }
 
@@ -230,6 +230,9 @@ func (r *run) finish(o outcome) {
 
 // learn applies an outcome to its destination.
 func (r *run) learn(d *destination, res outcome, now moment, probe bool) {
+	if res.Reach == Unreached {
+		d.feedback.host = res.Host
+	}
 	switch f := &d.feedback; {
 	case res.Reach == Reached && f.reached(r.q.limits, now-res.began):
 		r.revive(d)
