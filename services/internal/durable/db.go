@@ -69,7 +69,7 @@ func Open(ctx context.Context, path string, migrations []string, opts ...Option)
 	if err := prepareFile(ctx, c, path, migrations, o); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	return &DB{writer: startWriter(c), readers: newReaders(path)}, nil
+	return &DB{writer: startWriter(c, path), readers: newReaders(path)}, nil
 }
 
 // prepareFile brings the schema up to date and makes the names of the

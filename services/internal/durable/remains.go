@@ -17,7 +17,9 @@ import (
 //
 // It knows the files that this package makes: pages of 4096 octets, text in UTF-8.
 // What has been deleted does not come back: pages that are free, by the pointer map
-// (auto_vacuum) or else by the list of free pages, are left out.
+// (auto_vacuum) or else by the list of free pages, are left out. Where neither can be
+// read from end to end, or the end of the file is missing, nobody can tell what has
+// been deleted, and nothing is read: mail that was delivered would be sent again.
 type Remains struct {
 	file   *os.File
 	pages  uint32
@@ -72,7 +74,11 @@ type RemnantPage struct {
 	Garbled int // rows that cannot be read
 }
 
-// openRemains opens a damaged file that nobody else has open.
+// errUnclear tells that nobody can say which rows of a damaged file are deleted.
+var errUnclear = errors.New("durable: what is deleted cannot be told from what is not")
+
+// openRemains opens a damaged file that nobody else has open; errUnclear says that
+// none of it can be used.
 func openRemains(path string) (*Remains, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -83,10 +89,14 @@ func openRemains(path string) (*Remains, error) {
 		return nil, errors.Join(fmt.Errorf("open damaged file: %w", err), f.Close())
 	}
 	r := &Remains{file: f, pages: uint32(min(info.Size()/pageSize, 1<<31)), chunks: map[int64]uint32{}}
-	if count := binary.BigEndian.Uint32(r.header()[28:]); count > 0 {
-		r.pages = min(r.pages, count) // a file may be longer than what is in use of it
+	if count := binary.BigEndian.Uint32(r.header()[28:]); count > r.pages {
+		return nil, errors.Join(errUnclear, f.Close())
+	} else if count > 0 {
+		r.pages = count // a file may be longer than what is in use of it
 	}
-	r.setApart()
+	if !r.setApart() {
+		return nil, errors.Join(errUnclear, f.Close())
+	}
 	for n := range r.trees {
 		page, _ := r.page(n)
 		kind, list, _ := btree.Cells(page)
@@ -143,48 +153,55 @@ const (
 	mapInner = 5 // a page of a tree that is not its root; 3 and 4 are the rest of long rows
 )
 
-// setApart finds out which pages are of trees.
-func (r *Remains) setApart() {
+// setApart finds out which pages are of trees, and whether that is known of all.
+func (r *Remains) setApart() (known bool) {
 	r.apart = make([]bool, r.pages+1)
-	r.followFreeList()
+	known = r.followFreeList()
 	first, _ := r.page(2)
 	looksSo := first[0] == mapRoot && binary.BigEndian.Uint32(first[1:]) == 0
 	if says := binary.BigEndian.Uint32(r.header()[52:]) != 0; !says && !looksSo {
-		return // it is older than that we have a map
+		return known // it is older than that we have a map
 	}
+	whole := true
 	for at := uint32(2); at <= r.pages; at += mapCount + 1 {
 		here := at
 		if here == lockPage {
 			here++
 		}
-		r.readMap(here)
+		whole = r.readMap(here) && whole
 	}
 	if lockPage <= r.pages {
 		r.apart[lockPage] = true
 	}
+	return known || whole
 }
 
-// readMap reads a page of the map, unless it is damaged.
-func (r *Remains) readMap(here uint32) {
+// readMap reads a page of the map, and reports whether it can be read.
+func (r *Remains) readMap(here uint32) bool {
 	page, ok := r.page(here)
 	if here <= r.pages {
 		r.apart[here] = true
 	}
 	if !ok {
-		return
+		return false
 	}
 	count := min(mapCount, r.pages-here)
 	for i := range count {
 		kind, from := page[i*mapEntry], binary.BigEndian.Uint32(page[i*mapEntry+1:])
 		if kind > mapInner || from > r.pages || kind <= mapFree && from != 0 {
-			return
+			return false
 		}
 	}
+	whole := true
 	for i := range count {
-		if kind := page[i*mapEntry]; kind != 0 {
-			r.apart[here+1+i] = kind != mapRoot && kind != mapInner
+		kind := page[i*mapEntry]
+		if kind == 0 {
+			whole = whole && here+1+i == lockPage
+			continue
 		}
+		r.apart[here+1+i] = kind != mapRoot && kind != mapInner
 	}
+	return whole
 }
 
 // header is the first page, or zero where that is damaged.
@@ -196,26 +213,34 @@ func (r *Remains) header() []byte {
 	return page
 }
 
-// followFreeList sets free pages apart by their list, as far as it can be read.
-func (r *Remains) followFreeList() {
-	for trunk := binary.BigEndian.Uint32(r.header()[32:]); trunk != 0 && trunk <= r.pages && !r.apart[trunk]; {
+// followFreeList sets free pages apart by their list, as far as it can be read, and
+// reports whether that is all of it.
+func (r *Remains) followFreeList() (whole bool) {
+	header := r.header()
+	left := binary.BigEndian.Uint32(header[36:])
+	for trunk := binary.BigEndian.Uint32(header[32:]); trunk != 0; {
+		if trunk > r.pages || r.apart[trunk] {
+			return false
+		}
 		page, _ := r.page(trunk)
 		count := binary.BigEndian.Uint32(page[4:])
-		if count > pageSize/4-2 {
-			return
+		if count > pageSize/4-2 || count+1 > left {
+			return false
 		}
 		leaves := page[8 : 8+4*count]
 		for at := 0; at < len(leaves); at += 4 {
-			if binary.BigEndian.Uint32(leaves[at:]) > r.pages {
-				return
+			if leaf := binary.BigEndian.Uint32(leaves[at:]); leaf < 2 || leaf > r.pages {
+				return false
 			}
 		}
 		for at := 0; at < len(leaves); at += 4 {
 			r.apart[binary.BigEndian.Uint32(leaves[at:])] = true
 		}
 		r.apart[trunk] = true
+		left -= count + 1
 		trunk = binary.BigEndian.Uint32(page)
 	}
+	return left == 0 && binary.BigEndian.Uint32(header[28:]) > 0
 }
 
 // Pages hands over what can be read, in no order: the rows of tables and of

@@ -284,6 +284,34 @@ func TestSalvageThatFailsChangesNothing(t *testing.T) {
 	}
 }
 
+// SQLite says nothing when the last one who closes a file cannot move the log into
+// it, as on a full disk: an empty file was put in the place of the damaged one.
+func TestSalvageThatIsNotWholeChangesNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	makeThings(t, path)
+	damagePage(t, path, 40)
+	var other *DB // keeps the log from being moved
+	_, err := Salvage(t.Context(), path, thingMigrations, func(r *Remains, fresh *DB) (err error) {
+		if other, err = Open(t.Context(), path+".salvage", thingMigrations); err != nil {
+			return err
+		}
+		if err := other.Read(t.Context(), func(tx *Tx) error { return check(tx, "PRAGMA quick_check(1)") }); err != nil {
+			return err
+		}
+		return rescueThings(t.Context())(r, fresh)
+	})
+	if other == nil || !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("%v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names := namesIn(t, path); !slices.Contains(names, "test.db") || slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, "damaged") }) {
+		t.Errorf("%v", names)
+	}
+}
+
 // A salvage that was complete when the node was killed is completed at the next
 // start, however far it was.
 func TestSalvageIsCompletedByTheNextOpen(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -56,6 +57,7 @@ type request struct {
 // writer owns the connection that writes, and the goroutine that uses it.
 type writer struct {
 	conn *conn
+	path string
 	done chan struct{} // closed when the goroutine has ended
 	wake chan struct{} // capacity 1: there is something new in queue or closed
 
@@ -65,16 +67,19 @@ type writer struct {
 	closed bool
 
 	// Owned by the goroutine.
-	late  *time.Timer // runs while all that waits is patient
-	next  []*request  // taken from queue, not started
-	taken int         // how many of next are used up
-	group []*request  // started in the current transaction
+	late *time.Timer // runs while all that waits is patient
+	// suspected says that damage was met, and is noted beside the file for the next
+	// start: SQLite commits nothing that comes by it.
+	suspected bool
+	next      []*request // taken from queue, not started
+	taken     int        // how many of next are used up
+	group     []*request // started in the current transaction
 
 	writes, commits, failed atomic.Int64
 }
 
-func startWriter(c *conn) *writer {
-	w := &writer{conn: c, done: make(chan struct{}), wake: make(chan struct{}, 1), late: time.NewTimer(patience)}
+func startWriter(c *conn, path string) *writer {
+	w := &writer{conn: c, path: path, done: make(chan struct{}), wake: make(chan struct{}, 1), late: time.NewTimer(patience)}
 	w.late.Stop()
 	c.raw.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		if pages < c.movedPages { // it has started over
@@ -296,6 +301,7 @@ func (w *writer) answer(err error) {
 		if r.err == nil && r.panicked == nil {
 			ok++
 		}
+		w.suspect(r.err)
 	}
 	w.failed.Add(int64(len(w.group)) - ok)
 	w.writes.Add(ok)
@@ -307,6 +313,15 @@ func (w *writer) answer(err error) {
 	}
 	clear(w.group)
 	w.group = w.group[:0]
+}
+
+// suspect notes that a write has met damage.
+func (w *writer) suspect(err error) {
+	if w.suspected || !errors.Is(err, ErrCorrupt) {
+		return
+	}
+	w.suspected = true
+	_ = os.WriteFile(w.path+suspect, nil, 0o600) // the next start finds out less without it
 }
 
 // checkpointIfDue moves the log into the database file. Nobody waits for an

@@ -42,7 +42,25 @@ type Left struct {
 // Settle stores the outcome of an attempt. It returns ErrGone for what is
 // Unreadable when it is not queued.
 func (s *Spool) Settle(ctx context.Context, o Outcome) (left Left, err error) {
-	var gone int64 // octets
+	left, gone, err := s.settle(ctx, o, true)
+	if errors.Is(err, durable.ErrCorrupt) && len(o.Reports) == 0 {
+		left, gone, err = s.settle(ctx, o, false) // the body may be beside a damaged page: it stays behind
+	}
+	if err != nil {
+		return Left{}, fmt.Errorf("settle attempt: %w", err)
+	}
+	for _, r := range o.Reports {
+		s.account(1, r.Entry.Size)
+	}
+	if left.Removed {
+		s.account(-1, -gone)
+	}
+	return left, nil
+}
+
+// settle stores it; gone are the octets of a message that is removed, with its body
+// or without.
+func (s *Spool) settle(ctx context.Context, o Outcome, body bool) (left Left, gone int64, err error) {
 	err = s.db.WriteSoon(ctx, func(tx *durable.Tx) error {
 		for _, r := range o.Reports {
 			if err := insert(tx, r.Entry, r.Body); err != nil {
@@ -66,21 +84,12 @@ func (s *Spool) Settle(ctx context.Context, o Outcome) (left Left, err error) {
 		if o.Unreadable == "" && len(o.Done)+len(o.Kept) == 0 {
 			return nil // as many wait as before
 		}
-		if left, gone, err = leave(tx, o.ID, true); !left.Removed && o.Unreadable != "" {
+		if left, gone, err = leave(tx, o.ID, body); !left.Removed && o.Unreadable != "" {
 			left.Quarantined = o.Unreadable
 		}
 		return err
 	})
-	if err != nil {
-		return Left{}, fmt.Errorf("settle attempt: %w", err)
-	}
-	for _, r := range o.Reports {
-		s.account(1, r.Entry.Size)
-	}
-	if left.Removed {
-		s.account(-1, -gone)
-	}
-	return left, nil
+	return left, gone, err
 }
 
 // setAside keeps what nobody can deal with.
