@@ -39,3 +39,25 @@ func TestPipelinedRecipientsAreQueuedWhileTheMDAHangs(t *testing.T) {
 		t.Errorf("the MDA was asked on %d connections", len(asked))
 	}
 }
+
+// An MDA that fell silent in the middle of a transaction was asked once more, on a new
+// connection, in about half of the cases.
+func TestMDAThatFallsSilentIsNotAskedAgain(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	for range 6 {
+		w := newWorld(t)
+		w.tuned("boreal", "mx1.boreal.test", 1, tuning{ask: wait})
+		asked := w.scripted("198.19.2.110:24", "S: 220 x\nC: LHLO*\nS: 250 x\nC: MAIL*\nS: 250 Ok\nC: RCPT*\nS: 250 Ok\nHANG", "HANG")
+		c := w.connect("198.18.1.25", "198.18.2.25:25", "")
+		b := c.Begin(smtpc.Envelope{From: w.address("ana@aurora.test")}, "")
+		for _, a := range many(6, "p", "boreal.test") {
+			if r, err := b.Name(t.Context(), smtpc.Recipient{To: w.address(a)}); err != nil || !r.Positive() {
+				t.Fatalf("%s: %s, %v", a, r, err)
+			}
+		}
+		if n := asked.Load(); n != 1 {
+			t.Fatalf("the MDA was asked on %d connections", n)
+		}
+		b.Drop(t.Context())
+	}
+}

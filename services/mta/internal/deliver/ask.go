@@ -147,6 +147,9 @@ func (d *Deliverer) askWithin(ctx context.Context, t target, a *asked, q questio
 		}
 		d.letGo(a)
 	}
+	if err := ctx.Err(); err != nil { // the transaction that was open has taken all the time
+		return reply.Reply{}, err
+	}
 	select {
 	case d.asks <- struct{}{}:
 		defer func() { <-d.asks }()
