@@ -182,7 +182,8 @@ func (l *lab) duplicate() error {
 	return os.WriteFile(filepath.Join(l.copy, "docker-compose.yml"), file, 0o644)
 }
 
-// alone fails when another lab has our addresses. Networks that such a lab left without containers are removed.
+// alone fails when another lab has our addresses. Networks that Compose made for one and left without containers are
+// removed.
 func (l *lab) alone(ctx context.Context) error {
 	networks, err := l.docker.NetworkList(ctx, client.NetworkListOptions{})
 	if err != nil {
@@ -196,8 +197,8 @@ func (l *lab) alone(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list containers: %w", err)
 		}
-		if len(on.Items) > 0 {
-			return fmt.Errorf("a lab is there, on network %s: stop it (correio down) and run this again", n.Name)
+		if len(on.Items) > 0 || n.Labels["com.docker.compose.project"] == "" {
+			return fmt.Errorf("network %s has the lab's addresses: stop the lab there (correio down), or remove the network, and run this again", n.Name)
 		}
 		if _, err := l.docker.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil {
 			return fmt.Errorf("network %s has the lab's addresses and no container, but Docker keeps it; restart Docker and run this again: %w",
