@@ -38,12 +38,14 @@ func viaName(cmd *cobra.Command, via string) error {
 	return hostName(cmd, via)
 }
 
-// queueIDs refuses ids that name nothing, such as a variable that was never set.
+// queueIDs refuses ids that name nothing, such as a variable that was never set, and
+// writes the others as MTAs do, in capitals.
 func queueIDs(cmd *cobra.Command, ids []string) error {
-	for _, id := range ids {
+	for i, id := range ids {
 		if strings.TrimSpace(id) == "" {
 			return usage.Errorf(cmd, queueNoID)
 		}
+		ids[i] = strings.ToUpper(id)
 	}
 	return nil
 }

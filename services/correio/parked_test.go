@@ -23,17 +23,17 @@ func TestQueueSaysWhoWaitsForAProbe(t *testing.T) {
 		show, pt   string
 	}{
 		{
-			"parked", 0, &soon, client.Prospect{Parked: true}, "\t0\tprobe in 9s\t", "\t0\tsonda em 9s\t",
+			"parked", 0, &soon, client.Prospect{Parked: true}, "\t0\tprobe in 9s\t", "\t0\tsondagem em 9s\t",
 			"x@x.test: not tried yet, waits for a probe of its dead destination, next probe in 9s\n",
 			"x@x.test: ainda não tentada, espera por uma sondagem do seu destino morto, próxima sondagem em 9s\n",
 		},
 		{
-			"parked after attempts", 3, &soon, client.Prospect{Parked: true}, "\t3\tprobe in 9s\t", "\t3\tsonda em 9s\t",
+			"parked after attempts", 3, &soon, client.Prospect{Parked: true}, "\t3\tprobe in 9s\t", "\t3\tsondagem em 9s\t",
 			"x@x.test: 3 attempt(s), waits for a probe of its dead destination, next probe in 9s\n",
 			"x@x.test: 3 tentativa(s), espera por uma sondagem do seu destino morto, próxima sondagem em 9s\n",
 		},
 		{
-			"parked while one is made", 0, &past, client.Prospect{Parked: true, Probing: true}, "\t0\tprobe now\t", "\t0\tsonda agora\t",
+			"parked while one is made", 0, &past, client.Prospect{Parked: true, Probing: true}, "\t0\tprobe now\t", "\t0\tsondagem agora\t",
 			"x@x.test: not tried yet, waits for a probe of its dead destination, a probe is under way\n",
 			"x@x.test: ainda não tentada, espera por uma sondagem do seu destino morto, há uma sondagem em curso\n",
 		},

@@ -283,6 +283,7 @@ func TestQueueOrders(t *testing.T) {
 		stderr string
 	}{
 		{"drop ABC", exitOK, `mx1.aurora.test drop {"id":"ABC"}; mx1.boreal.test drop {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) dropped\n", ""},
+		{"hold abc --node boreal", exitOK, `mx1.boreal.test hold {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) held\n", ""}, // as people type it
 		{"hold ABC --node boreal", exitOK, `mx1.boreal.test hold {"id":"ABC"}`, "mx1.boreal.test: 15 message(s) held\n", ""},
 		{"release --all --node mx1.aurora.test", exitOK, `mx1.aurora.test release {"all":true}`, "mx1.aurora.test: 15 message(s) released\n", ""},
 		{"retry --domain x.test --node boreal.test --json", exitOK, `mx1.boreal.test retry {"domain":"x.test"}`, `{"changed":[{"node":"mx1.boreal.test","messages":15,"already":0,"aside":0,"parked":0}]}` + "\n", ""},

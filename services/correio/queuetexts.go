@@ -26,7 +26,7 @@ var (
 	queueNodeColumn     = text.New("NODE", "NÓ")
 	queueNow            = text.New("now", "agora")
 	queueIn             = text.New("in %s", "em %s")
-	queueProbe          = text.New("probe %s", "sonda %s")
+	queueProbe          = text.New("probe %s", "sondagem %s")
 	queueActive         = text.New("active", "ativa")
 	queueMore           = text.New("+%d", "+%d")
 	queueShown          = text.New("%s: %d of %d messages are shown; --limit shows more", "%s: %d de %d mensagens mostradas; --limit mostra mais")
