@@ -101,9 +101,14 @@ func openRemains(path string) (*Remains, error) {
 		page, _ := r.page(n)
 		kind, list, _ := btree.Cells(page)
 		for _, c := range list {
-			if kind == btree.LeafTable && isChunk(c) {
-				r.chunks[c.RowID] = n
+			if kind != btree.LeafTable || !isChunk(c) {
+				continue
 			}
+			at := n
+			if _, twice := r.chunks[c.RowID]; twice {
+				at = 0 // one of the two is another's: nobody gets either
+			}
+			r.chunks[c.RowID] = at
 		}
 	}
 	return r, nil
@@ -188,7 +193,7 @@ func (r *Remains) readMap(here uint32) bool {
 	count := min(mapCount, r.pages-here)
 	for i := range count {
 		kind, from := page[i*mapEntry], binary.BigEndian.Uint32(page[i*mapEntry+1:])
-		if kind > mapInner || from > r.pages || kind <= mapFree && from != 0 {
+		if kind > mapInner || from > r.pages || kind <= mapFree && from != 0 || kind > mapFree && from == 0 {
 			return false
 		}
 	}
@@ -199,7 +204,9 @@ func (r *Remains) readMap(here uint32) bool {
 			whole = whole && here+1+i == lockPage
 			continue
 		}
-		r.apart[here+1+i] = kind != mapRoot && kind != mapInner
+		if kind != mapRoot && kind != mapInner { // what the list says is free stays so
+			r.apart[here+1+i] = true
+		}
 	}
 	return whole
 }
