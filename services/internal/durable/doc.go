@@ -41,7 +41,8 @@
 // [DB.CheckTables] looks for it where a role must not wait for that, and [Salvage]
 // makes a new file of what the pages still hold ([Remains]), so that a damaged one
 // costs what was on it: SQLite alone would lose what its trees lead to by that page,
-// which with the root is all of a table. The damaged file is kept.
+// which with the root is all of a table. Where nothing tells any more what has been
+// deleted, nothing is carried over. The damaged file is kept.
 //
 // # Choice of library
 //

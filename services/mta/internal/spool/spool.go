@@ -12,7 +12,8 @@
 // does it for the first one). A node that dies in an attempt therefore comes
 // back to the next one at its time, and to an interrupted first one at once
 // (Waiting). What cannot be read is quarantined: kept, shown, and left alone. Of a
-// file that is damaged Open carries over what can be read (Salvage).
+// file that is damaged Open carries over what can be read (Salvage), unless delivered
+// mail could be among it.
 package spool
 
 import (
